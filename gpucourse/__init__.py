@@ -1,0 +1,44 @@
+"""The names that lessons use, each imported when it is first asked for.
+
+Importing this package needs NumPy only and stays under 0.3 s; `cp`, `check`, `timeit` and the
+others load what they need when a lesson first touches them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# public name -> (module, attribute)
+_HOMES = {
+    "check": ("gpucourse.exercises.problem", "check"),
+    "hint": ("gpucourse.exercises.problem", "hint"),
+    "solution": ("gpucourse.exercises.problem", "solution"),
+    "progress": ("gpucourse.exercises.progress", "progress"),
+    "timeit": ("gpucourse.timing", "timeit"),
+    "doctor": ("gpucourse.doctor", "doctor"),
+    "where": ("gpucourse.backend", "where"),
+    "here": ("gpucourse.show", "here"),
+}
+_WITH_THE_SIMULATOR = ("profile", "sanitize")
+
+__all__ = ["cp", *_HOMES, *_WITH_THE_SIMULATOR]  # noqa: F822 - found by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    if name == "cp":
+        return import_module("gpucourse.backend").array_module()
+    if name in _WITH_THE_SIMULATOR:
+        from gpucourse.errors import NotBuiltYet
+
+        raise NotBuiltYet(f"gpucourse.{name} comes with the kernel simulator, which this version does not have yet")
+    if name in _HOMES:
+        module, attribute = _HOMES[name]
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"module 'gpucourse' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
