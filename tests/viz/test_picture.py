@@ -1,0 +1,55 @@
+"""Pictures: real PNG bytes, words in both places, no way to forget them."""
+
+from base64 import b64decode
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+matplotlib = pytest.importorskip("matplotlib")
+from matplotlib.image import imread  # noqa: E402
+
+from gpucourse.viz import picture  # noqa: E402
+
+
+def luminance(color):
+    """Relative luminance, WCAG 2.1 (https://www.w3.org/TR/WCAG21/#dfn-relative-luminance)."""
+    channels = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_a_picture_is_a_png_of_the_asked_size_with_its_words():
+    fig, ax = picture.new(5, 3)
+    ax.plot([0, 1])
+    shown = picture.picture(fig, "a line\n   that rises")
+    data, metadata = shown._repr_mimebundle_()
+    image = imread(BytesIO(b64decode(data["image/png"])))
+    assert image.shape[:2] == (300, 500)
+    assert data["text/plain"] == repr(shown) == metadata["image/png"]["alt"] == "a line that rises"
+
+
+def test_the_ground_is_white_so_that_axes_can_be_read_in_a_dark_theme():
+    fig, _ = picture.new(2, 1)
+    image = imread(BytesIO(picture.png(fig)))
+    assert (image[0, 0] == 1).all()
+
+
+def test_a_figure_without_words_is_refused():
+    fig, _ = picture.new()
+    with pytest.raises(ValueError, match="needs alternative text"):
+        picture.picture(fig, "  ")
+
+
+def test_new_makes_a_grid_of_axes_that_pyplot_does_not_know():
+    import matplotlib.pyplot as plt
+
+    _, axes = picture.new(columns=2, rows=3)
+    assert axes.shape == (3, 2)
+    assert plt.get_fignums() == []
+
+
+def test_line_colors_stand_out_from_white():
+    # WCAG 2.1 asks 3:1 of graphical objects; orange, sky and purple are for areas and second lines
+    for name in ("black", "blue", "green", "red", "grey"):
+        assert 1.05 / (luminance(picture.COLORS[name]) + 0.05) >= 3, name
