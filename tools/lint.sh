@@ -1,0 +1,14 @@
+#!/bin/sh
+# Style, types, and whether what is generated matches its source; runs all of them, fails if any does.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+PATH=$(pwd)/.venv/bin:$PATH
+export PATH
+
+status=0
+step() { echo "+ $*"; "$@" || status=1; }
+step ruff check .
+step mypy
+step python tools/build_notebooks.py --check
+step python tools/build_readme.py --check
+exit "$status"
