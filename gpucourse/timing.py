@@ -130,7 +130,7 @@ def _stopwatch(
     wait: Callable[[], object],
     waits_at_end: bool,
 ) -> Callable[[int], float]:
-    """Return the function that gives the seconds of a number of back-to-back calls, begun with the device idle."""
+    """Return the function that gives the seconds of so many back-to-back calls, from an idle device."""
 
     def run(loops: int) -> float:
         wait()
@@ -189,7 +189,9 @@ def _refuse_bad_options(function: object, repeat: int, warmup: int, at_least: fl
 def _number(x: Timing | float, where: str) -> float:
     value = x.median if isinstance(x, Timing) else x
     if not isinstance(value, Real) or not isfinite(value):
-        raise TimingError(f"{where} needs a Timing or a number of seconds; got {type(value).__name__} {value!r}")
+        raise TimingError(
+            f"{where} needs a Timing or seconds as a number; got {type(value).__name__} {value!r}"
+        )
     return float(value)
 
 
