@@ -1,0 +1,146 @@
+"""The one notebook contract (CONTRIBUTING.md), held for every stored lesson: what a file can show without running."""
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
+KERNEL_SOURCE = re.compile(r'r?"""(?:(?!""").)*?__global__.*?"""', re.DOTALL)   # CUDA C does not count as code lines
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def cells(path):
+    return nbformat.read(path, as_version=4).cells
+
+
+def code(cells):
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def pictures(cells):
+    """Yield (cell, output) for each output that holds an image."""
+    for cell in code(cells):
+        yield from ((cell, out) for out in cell.outputs if "image/png" in out.get("data", {}))
+
+
+def count_lines(cell):
+    source = KERNEL_SOURCE.sub('""', cell.source)
+    return sum(bool(line.strip()) for line in source.splitlines())
+
+
+def test_there_are_lessons():
+    assert NOTEBOOKS, "no notebook is stored: run `make notebooks`"
+
+
+def test_every_cell_was_executed_in_order_and_without_error(cells):
+    assert [cell.execution_count for cell in code(cells)] == list(range(1, len(code(cells)) + 1))
+    errors = [out.ename for cell in code(cells) for out in cell.outputs if out.output_type == "error"]
+    assert errors == []
+
+
+def test_at_most_a_tenth_of_the_code_cells_go_uncompared_and_none_is_skipped(cells):
+    marked = [set(cell.metadata.get("tags", ())) & NOT_COMPARED for cell in code(cells)]
+    ignored = sum(map(bool, marked)) + sum("NBVAL_IGNORE_OUTPUT" in cell.source for cell in code(cells))
+    assert ignored <= 0.10 * len(code(cells))
+    assert not any("nbval-skip" in tags for tags in marked)
+    assert not any("NBVAL_SKIP" in cell.source for cell in code(cells))
+
+
+def test_rhythm_of_the_code(cells):
+    lines = [count_lines(cell) for cell in code(cells)]
+    assert statistics.median(lines) <= 4
+    assert max(lines) <= 25
+
+
+def test_rhythm_of_the_prose(cells):
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+    lines = sum(count_lines(cell) for cell in code(cells))
+    assert 8 <= words / lines <= 20
+
+
+def test_imports_stand_in_the_first_cell(cells):
+    statement = re.compile(r"^(?:import|from) \w", re.MULTILINE)
+    assert statement.search(code(cells)[0].source)
+    assert [cell.source for cell in code(cells)[1:] if statement.search(cell.source)] == []
+
+
+def test_the_first_cell_serves_colab_and_says_where_the_code_runs(cells):
+    first = code(cells)[0].source
+    assert 'if "google.colab" in sys.modules:\n    %pip install -q --no-deps "gpucourse @ git+https://' in first
+    assert first.endswith("print(where())")
+    for theirs in ("torch", "cupy", "numpy"):
+        assert not re.search(rf"%pip .*\b{theirs}", first), f"Colab's own {theirs} must stay as it is"
+
+
+def test_every_picture_has_words_and_they_are_compared(cells):
+    for cell, out in pictures(cells):
+        alt = out.metadata.get("image/png", {}).get("alt", "")
+        assert len(alt.split()) >= 4, f"a picture without alternative text in:\n{cell.source}"
+        text = out.data.get("text/plain", "")
+        assert text == alt or re.fullmatch(r"<explorer: [^>]+>", text)
+
+
+def test_pictures_explorers_and_exercises_are_there(cells):
+    source = "\n".join(cell.source for cell in code(cells))
+    shown = [out.data["text/plain"] for _, out in pictures(cells)]
+    assert any(not text.startswith("<explorer") for text in shown), "no picture"
+    assert any(text.startswith("<explorer") for text in shown), "no explorer"
+    assert 4 <= len(set(re.findall(r'\bcheck\("(\d\d\.\d+)"', source))) <= 7
+
+
+def test_stored_exercises_are_untouched(cells):
+    for cell in code(cells):
+        if re.search(r'^check\("', cell.source, re.MULTILINE):
+            text = " ".join(out.get("data", {}).get("text/plain", out.get("text", "")) for out in cell.outputs)
+            assert "not attempted" in text.lower(), cell.source
+
+
+def test_nothing_of_one_run_is_stored(path, cells):
+    notebook = nbformat.read(path, as_version=4)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert all(set(cell.metadata) <= {"tags"} for cell in cells)
+    outputs = [out for cell in code(cells) for out in cell.outputs]
+    assert not any(out.get("name") == "stderr" for out in outputs)
+    assert "widget-view" not in json.dumps(outputs), "model ids are random: the build stores the picture instead"
+
+
+def test_size(path):
+    limit = 3.0e6 if path.name[:2] in ("16", "17") else 1.5e6
+    assert path.stat().st_size <= limit
+
+
+def test_links_resolve(path, cells):
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("#"):
+            headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+            assert link[1:] in {heading.strip().replace(" ", "-") for heading in headings}, link
+        elif "://" in link:
+            assert re.fullmatch(r"https://[\w.-]+\.[a-z]{2,}(/[^\s]*)?", link), link
+        else:
+            assert (path.parent / link.split("#")[0]).exists(), link
+
+
+def test_markers_around_machine_dependent_text_are_closed(cells):
+    for cell in code(cells):
+        for out in cell.outputs:
+            text = out.get("text", "") + out.get("data", {}).get("text/plain", "")
+            assert text.count("⟨") == text.count("⟩"), text
+
+
+def test_what_a_lesson_teaches_has_its_bones(cells):
+    text = "\n".join(cell.source.lower() for cell in cells if cell.cell_type == "markdown")
+    for bone in ("you will be able to", "minutes", "claim check", "what you learned", "read more"):
+        assert bone in text, f"the lesson lacks: {bone}"

@@ -1,0 +1,212 @@
+"""Build the notebooks from notebooks/src: assemble, execute, clean, write; or `--check` that they agree.
+
+usage: build_notebooks.py [NN ...]            build these lessons, or all, into notebooks/
+       build_notebooks.py --check [NN ...]    say which stored notebook differs from its source (exit 1)
+       build_notebooks.py --solved DIR        write the edition in which every exercise is answered
+
+Each lesson runs in a kernel of its own, in an empty folder, with a progress file of its own. Its
+time and its peak memory are printed; a `<` marks what is over the limits of the contract.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from lesson_source import SourceError, assemble, lesson_paths, notebook_path
+
+CELL_SECONDS, LESSON_SECONDS = 120, 300     # a hang ends here; the limits of the contract are below
+TRAINING = range(13, 19)                    # lessons that train may take twice as long
+SOUND = (16, 17)                            # lessons with sound may be larger
+LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one lesson took: seconds and bytes of memory (kernel and its children), bytes as stored."""
+
+    name: str
+    cells: int
+    seconds: float
+    peak: int
+    size: int
+
+    def line(self) -> str:
+        number = int(self.name[:2])
+        slow = self.seconds > (90 if number in TRAINING else 45)
+        large = self.size > (3.0e6 if number in SOUND else 1.5e6)
+        flags = ["<" if over else " " for over in (slow, self.peak > 1.5e9, large)]
+        return (
+            f"{self.name:28s} {self.cells:3d} cells  {self.seconds:6.1f} s{flags[0]} "
+            f"{self.peak / 1e6:6.0f} MB peak{flags[1]} {self.size / 1e3:6.0f} kB stored{flags[2]}"
+        )
+
+
+class _PeakMemory(threading.Thread):
+    """Samples the resident memory of a process and its children ten times a second; keeps the largest sum."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.root, self.peak, self.done = psutil.Process(pid), 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.done.wait(0.1):
+            try:
+                family = [self.root, *self.root.children(recursive=True)]
+                self.peak = max(self.peak, sum(process.memory_info().rss for process in family))
+            except psutil.Error:
+                continue   # a child ended between the two calls
+
+
+def execute(notebook: nbformat.NotebookNode) -> tuple[float, int]:
+    """Run every cell in a fresh kernel of this environment; return seconds and peak bytes.
+
+    Raises CellExecutionError with the failing cell, or TimeoutError when the lesson hangs.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        manager = KernelManager(kernel_name="python3")
+        manager.kernel_spec.argv[0] = sys.executable   # this environment, whatever `python3` is elsewhere
+        client = NotebookClient(
+            notebook,
+            km=manager,
+            timeout=CELL_SECONDS,
+            startup_timeout=60,
+            record_timing=False,
+            store_widget_state=False,
+            resources={"metadata": {"path": folder}},
+        )
+        environment = os.environ | {"GPUCOURSE_PROGRESS": str(Path(folder, "progress.json"))}
+        with client.setup_kernel(env=environment, cwd=folder):
+            return _run_cells(client, manager)
+
+
+def _run_cells(client: NotebookClient, manager: KernelManager) -> tuple[float, int]:
+    hung = threading.Timer(LESSON_SECONDS, manager.provisioner.process.kill)
+    memory = _PeakMemory(manager.provisioner.process.pid)
+    for thread in (hung, memory):
+        thread.daemon = True
+        thread.start()
+    start = time.perf_counter()
+    try:
+        for index, cell in enumerate(client.nb.cells):
+            client.execute_cell(cell, index)
+    finally:
+        hung.cancel()
+        memory.done.set()
+    return time.perf_counter() - start, memory.peak
+
+
+def clean(notebook: nbformat.NotebookNode) -> None:
+    """Drop what differs from run to run: stderr, live widget views (their picture stays), execution metadata."""
+    notebook.metadata.pop("widgets", None)
+    count = 0
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        cell.execution_count = count
+        cell.outputs = _merged([out for out in cell.outputs if out.get("name") != "stderr"])
+        for out in cell.outputs:
+            out.get("data", {}).pop(LIVE_VIEW, None)
+            if out.output_type == "execute_result":
+                out.execution_count = count
+
+
+def _merged(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Join neighboring pieces of stdout: where the kernel cuts a stream is chance."""
+    merged: list[nbformat.NotebookNode] = []
+    for out in outputs:
+        if merged and out.output_type == merged[-1].output_type == "stream":
+            merged[-1].text += out.text
+        else:
+            merged.append(out)
+    return merged
+
+
+def differences(stored: nbformat.NotebookNode, fresh: nbformat.NotebookNode) -> list[str]:
+    """Say where the cells of a stored notebook differ from those that its source gives now."""
+    if len(stored.cells) != len(fresh.cells):
+        return [f"{len(stored.cells)} cells are stored, the source has {len(fresh.cells)}"]
+    pairs = zip(stored.cells, fresh.cells, strict=True)
+    return [f"cell {n} differs from the source" for n, (a, b) in enumerate(pairs) if _essence(a) != _essence(b)]
+
+
+def _essence(cell: nbformat.NotebookNode) -> tuple[object, ...]:
+    return cell.cell_type, cell.id, cell.source, tuple(cell.metadata.get("tags", ()))
+
+
+def build(source: Path, target: Path, solved: bool = False) -> Report:
+    """Assemble, execute and write one lesson; nothing is written when a cell fails."""
+    notebook = assemble(source, solved)
+    seconds, peak = execute(notebook)
+    clean(notebook)
+    nbformat.validate(notebook)
+    part = target.with_suffix(".part")
+    nbformat.write(notebook, part)
+    part.replace(target)
+    code = sum(cell.cell_type == "code" for cell in notebook.cells)
+    return Report(source.stem, code, seconds, peak, target.stat().st_size)
+
+
+def check(source: Path) -> list[str]:
+    """Say how the stored notebook of `source` is out of date; an empty list when it is not."""
+    stored = notebook_path(source)
+    if not stored.exists():
+        return [f"{stored.name} is not there"]
+    return differences(nbformat.read(stored, as_version=4), assemble(source))
+
+
+def _check_all(paths: list[Path]) -> int:
+    stale = [f"{notebook_path(path).name}: {line}" for path in paths for line in check(path)]
+    names = {notebook_path(path).name for path in lesson_paths()}
+    stale += [f"{p.name}: it has no source" for p in notebook_path(Path("x")).parent.glob("*.ipynb") if p.name not in names]
+    print("\n".join(stale) + "\nRun `make notebooks`." if stale else f"{len(paths)} notebooks agree with their sources.")
+    return 1 if stale else 0
+
+
+def _build_all(paths: list[Path], place: Callable[[Path], Path], solved: bool) -> int:
+    failed = 0
+    for path in paths:
+        try:
+            print(build(path, place(path), solved).line(), flush=True)
+        except (CellExecutionError, TimeoutError, RuntimeError) as error:
+            failed += 1
+            print(f"{path.stem}: {type(error).__name__}\n{error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lessons", nargs="*", metavar="NN", help="lesson numbers; all without")
+    parser.add_argument("--check", action="store_true", help="compare, execute nothing")
+    parser.add_argument("--solved", metavar="DIR", type=Path, help="write the answered edition into DIR")
+    options = parser.parse_args(arguments)
+    try:
+        paths = lesson_paths(options.lessons)
+        if options.check:
+            return _check_all(paths)
+        if options.solved:
+            options.solved.mkdir(parents=True, exist_ok=True)
+            return _build_all(paths, lambda path: options.solved / f"{path.stem}.ipynb", solved=True)
+        return _build_all(paths, notebook_path, solved=False)
+    except SourceError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

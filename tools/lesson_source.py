@@ -1,0 +1,143 @@
+"""Turns a lesson's source, notebooks/src/NN_name.md, into the cells of its notebook; executes nothing.
+
+The source is jupytext's Markdown. Three things are written once and woven in here:
+
+* the title, its badges and the first code cell (Colab's installation, the lesson's imports, where it runs);
+* `<!-- exercise 01.1 -->`, alone on its line, becomes the exercise's text and its stub, from `gpucourse.exercises`;
+* the repository's address, from pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from gpucourse.exercises.problem import Problem, find
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "notebooks" / "src"
+_EXERCISE = re.compile(r"^<!-- exercise (\d\d\.\d+) -->$", re.MULTILINE)
+_FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+class SourceError(Exception):
+    """A lesson's source breaks a rule of the build; the text names the file and the line or cell."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """A source's front matter: the lesson's title and the packages it needs that Colab lacks."""
+
+    title: str
+    colab: tuple[str, ...]
+
+
+def lesson_paths(numbers: list[str] | None = None) -> list[Path]:
+    """Return the sources of the lessons named by number ("01"), or of all; SourceError for a number without one."""
+    paths = sorted(SOURCES.glob("[0-9][0-9]_*.md"))
+    missing = set(numbers or ()) - {path.name[:2] for path in paths}
+    if missing:
+        have = ", ".join(path.name[:2] for path in paths)
+        raise SourceError(f"no source for lesson {', '.join(sorted(missing))} in {SOURCES}; there are {have}")
+    return [path for path in paths if not numbers or path.name[:2] in numbers]
+
+
+def notebook_path(source: Path) -> Path:
+    return ROOT / "notebooks" / f"{source.stem}.ipynb"
+
+
+def repository() -> str:
+    """Return the one repository address, from pyproject.toml."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"])
+
+
+def split_front(text: str, name: str) -> tuple[Front, str]:
+    """Split a source into its front matter and its body; SourceError when the title is missing."""
+    found = _FRONT.match(text)
+    fields = dict(line.split(":", 1) for line in found[1].splitlines() if ":" in line) if found else {}
+    if not found or "title" not in fields:
+        raise SourceError(f'{name}: it must begin with front matter: ---, title: "01 · Name", colab: [], ---')
+    packages = re.findall(r"[\w.>=<~\[\]-]+", fields.get("colab", "").split("#")[0].strip().strip("[]"))
+    return Front(fields["title"].strip().strip("\"'"), tuple(packages)), text[found.end() :]
+
+
+def assemble(source: Path, solved: bool = False) -> nbformat.NotebookNode:
+    """Build the unexecuted notebook of `source`; with `solved`, each stub is replaced by its exercise's solution."""
+    front, body = split_front(source.read_text("utf-8"), source.name)
+    cells = [_title(source, front)]
+    imports_seen = False
+    for cell in jupytext.reads(body, fmt="md").cells:
+        if cell.cell_type == "markdown":
+            cells += _weave(cell.source, solved)
+        elif cell.source.strip():
+            text = cell.source if imports_seen else _first_cell(front, cell.source)
+            imports_seen = True
+            cells.append(new_code_cell(text, metadata=_tags(cell)))
+    if not imports_seen:
+        raise SourceError(f"{source.name}: there is no code fence; the first one must hold the imports")
+    return _notebook(cells)
+
+
+def _tags(cell: nbformat.NotebookNode) -> dict[str, list[str]]:
+    return {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
+
+
+def _notebook(cells: list[nbformat.NotebookNode]) -> nbformat.NotebookNode:
+    for position, cell in enumerate(cells):
+        content = f"{position}\n{cell.cell_type}\n{cell.source}"
+        cell["id"] = hashlib.sha256(content.encode()).hexdigest()[:12]
+    return new_notebook(cells=cells, metadata={"kernelspec": _KERNEL, "language_info": {"name": "python"}})
+
+
+def badges(stem: str) -> str:
+    """Return the Colab and Binder badges, in Markdown, of the lesson whose file name is `stem`."""
+    path = repository().removeprefix("https://github.com/")
+    colab = f"https://colab.research.google.com/github/{path}/blob/main/notebooks/{stem}.ipynb"
+    binder = f"https://mybinder.org/v2/gh/{path}/main?urlpath=lab/tree/notebooks/{stem}.ipynb"
+    return (
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}) "
+        f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})"
+    )
+
+
+def _title(source: Path, front: Front) -> nbformat.NotebookNode:
+    return new_markdown_cell(f"# {front.title}\n\n{badges(source.stem)}")
+
+
+def _first_cell(front: Front, imports: str) -> str:
+    """Colab's installation, the lesson's imports, and one line that says where the code will run."""
+    wanted = [f'"gpucourse @ git+{repository()}"', *front.colab]
+    return (
+        'import sys\n\nif "google.colab" in sys.modules:\n'
+        f"    %pip install -q --no-deps {' '.join(wanted)}\n\n{imports.strip()}\n\nprint(where())"
+    )
+
+
+def _weave(markdown: str, solved: bool) -> Iterator[nbformat.NotebookNode]:
+    """Yield the cells of a Markdown text, each exercise mark replaced by the exercise's two cells."""
+    for index, part in enumerate(_EXERCISE.split(markdown)):
+        if index % 2:
+            yield from exercise_cells(find(part), solved)
+        elif part.strip():
+            yield new_markdown_cell(part.strip())
+
+
+def exercise_cells(problem: Problem, solved: bool = False) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
+    """Return an exercise's text and its code cell: the stub, or the solution, and the call that checks it."""
+    size = "1 line" if problem.lines == 1 else f"{problem.lines} lines"
+    text = (
+        f"### Exercise {problem.id} · {problem.title}\n\n{problem.task.strip()}\n\n{problem.spec.strip()}\n\n"
+        f'*The answer takes {size}. If you are stuck: `hint("{problem.id}")`. '
+        f'When you are done: `solution("{problem.id}")`.*'
+    )
+    code = (problem.solution if solved else problem.stub).strip("\n")
+    return new_markdown_cell(text), new_code_cell(f'{code}\n\ncheck("{problem.id}", {problem.answer})')
