@@ -1,0 +1,74 @@
+"""Which line of the learner's code an error came from, and how to say so in one sentence."""
+
+from __future__ import annotations
+
+import linecache
+import sysconfig
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the learner's code: its number, counted in its cell or file, and its text."""
+
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"Line {self.line}" + (f", `{self.text}`," if self.text else "")
+
+
+def is_learners(filename: str) -> bool:
+    """Say whether a file or cell is the learner's, and not the course's, Python's or a library's."""
+    return not filename.startswith(("<frozen", "<__array_function__", _PACKAGE, *_LIBRARIES))
+
+
+def place(error: BaseException) -> Place | None:
+    """Return the learner's own line nearest to where `error` was raised."""
+    found = None
+    step: TracebackType | None = error.__traceback__
+    while step is not None:
+        filename = step.tb_frame.f_code.co_filename
+        if is_learners(filename):
+            found = Place(step.tb_lineno, linecache.getline(filename, step.tb_lineno).strip())
+        step = step.tb_next
+    return found
+
+
+def error_text(error: BaseException) -> str:
+    """Return "ZeroDivisionError: division by zero": one line, cut where it is long."""
+    name = type(error).__name__
+    try:
+        text = str(error).strip()
+    except Exception:
+        text = ""
+    first = text.splitlines()[0] if text else ""
+    first = first if len(first) <= 200 else first[:200] + "…"
+    return f"{name}: {first}" if first else name
+
+
+def sentence(error: BaseException, where: str = "") -> str:
+    """Return the sentence that tells a learner what went wrong, in which line, for which call."""
+    at = place(error)
+    start = f"{at} raised" if at else "Calling it raised"
+    return f"{start} {error_text(error)}" + (f", in {where}." if where else ".")
+
+
+def warned(caught: list[warnings.WarningMessage]) -> str:
+    """Return the first RuntimeWarning that a learner's line caused, as a sentence, or an empty string."""
+    for entry in caught:
+        if issubclass(entry.category, RuntimeWarning) and is_learners(entry.filename):
+            return f" Line {entry.lineno} warned: {entry.message}."
+    return ""
+
+
+def forget(error: BaseException) -> None:
+    """Let go of the variables that the traceback of `error` keeps alive."""
+    traceback.clear_frames(error.__traceback__)

@@ -1,0 +1,236 @@
+"""Calls a learner's code so that nothing it does can end Python or reach past the call."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import functools
+import math
+import operator
+import os
+import random
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpucourse.exercises import blame, capture, limits
+from gpucourse.exercises.limits import Interrupted, TimedOut
+
+__all__ = ["Interrupted", "Raised", "Refused", "TimedOut", "call", "globals_of", "run", "with_module"]
+
+LIMIT = 10.0  # seconds a check may take
+
+
+class Raised(BaseException):
+    """The learner's code raised `error` in the call described by `where`."""
+
+    def __init__(self, error: BaseException, where: str = "") -> None:
+        super().__init__(where)
+        self.error, self.where = error, where
+
+
+class Refused(BaseException):
+    """The learner's code tried what would have ended Python or waited for ever."""
+
+
+@dataclass
+class Report:
+    """What became of a guarded run: its error, if any, and what it printed."""
+
+    error: BaseException | None = None
+    printed: tuple[str, ...] = ()
+
+
+@dataclass
+class Called:
+    """What became of one call of an answer."""
+
+    value: Any
+    printed: bool
+    warned: str
+
+
+def run(function: Callable[[], Any], answer: Any = None, limit: float = LIMIT) -> Report:
+    """Call `function()`, which may call `answer`, and return a report; nothing is raised, whatever happens."""
+    report, stream = Report(), capture.Printed()
+    try:
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(capture.printed())
+            stack.enter_context(limits.time_limit(limit))  # first: it needs what is refused from here on
+            stack.enter_context(_put_back())
+            stack.enter_context(_refusing(globals_of(answer)))
+            limits.inside(function)
+    except BaseException as error:
+        report.error = error
+    report.printed = stream.shown()
+    return report
+
+
+def call(
+    answer: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    where: str = "",
+    quiet: bool = False,
+) -> Called:
+    """Call a learner's function and return its value, whether it printed, and what it was warned of.
+
+    What the call changes in `builtins`, `numpy` and the like is put back before this returns. Whatever it
+    raises comes as `Raised` with `where`, the call in words. `quiet` drops what it prints.
+    """
+    stream = sys.stdout if isinstance(sys.stdout, capture.Printed) else capture.Printed()
+    lines, before = stream.lines, stream.quiet
+    stream.quiet = before or quiet
+    try:
+        with _put_back(), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            value = answer(*args, **(kwargs or {}))
+    except BaseException as error:
+        raise Raised(error, where) from None
+    finally:
+        stream.quiet = before
+    return Called(value, stream.lines > lines, blame.warned(caught))
+
+
+def globals_of(answer: Any) -> dict[str, Any] | None:
+    """Return the global names that a function, method, partial or callable object of the learner's sees."""
+    for _ in range(20):
+        if isinstance(answer, functools.partial):
+            answer = answer.func
+        answer = getattr(answer, "__wrapped__", None) or getattr(answer, "__func__", None) or answer
+        names = getattr(answer, "__globals__", None)
+        if isinstance(names, dict):
+            return names
+        answer = getattr(type(answer), "__call__", None)
+    return None
+
+
+# -- what would end Python, and what is put in its place ------------------------------------------
+
+_ENDS = "would end Python and lose your work"
+_WAITS = "would wait for ever in a check"
+# (module, name, why it is refused)
+_REFUSED = (
+    (builtins, "exit", _ENDS),
+    (builtins, "quit", _ENDS),
+    (builtins, "input", _WAITS),
+    (builtins, "breakpoint", _WAITS),
+    (os, "_exit", _ENDS),
+    (os, "abort", _ENDS),
+    (os, "killpg", _ENDS),
+    (os, "execv", _ENDS),
+    (os, "execve", _ENDS),
+    (signal, "raise_signal", _ENDS),
+    (signal, "pthread_kill", _ENDS),
+    (signal, "alarm", "would switch off the time limit of the check"),
+    (signal, "setitimer", "would switch off the time limit of the check"),
+    (sys, "setrecursionlimit", "would let an endless recursion end Python"),
+)
+
+
+def _refuse(name: str, why: str) -> Callable[..., Any]:
+    def refused(*args: Any, **kwargs: Any) -> Any:
+        raise Refused(f"{name}() is not carried out: it {why}.")
+
+    return refused
+
+
+def _kill(original: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    def kill(pid: int, number: int) -> None:
+        if number and pid in (os.getpid(), os.getppid(), 0, -1):
+            raise Refused(f"os.kill({pid if pid < 1 else '…'}, {int(number)}) is not carried out: it {_ENDS}.")
+        original(pid, number)
+
+    return kill
+
+
+def _replacements() -> list[tuple[dict[str, Any], str, Any]]:
+    """Return (names, name, replacement) for everything refused, where this platform has it."""
+    table = [(module, name, _refuse(name, why)) for module, name, why in _REFUSED if hasattr(module, name)]
+    if hasattr(os, "kill"):
+        table.append((os, "kill", _kill(os.kill)))
+    return [(vars(module), name, new) for module, name, new in table]
+
+
+def _in_globals(names: dict[str, Any], table: list[tuple[dict[str, Any], str, Any]]) -> list[tuple[dict[str, Any], str, Any]]:
+    """Return the same for a learner's globals: `from os import _exit`, and IPython's own `exit` and `quit`."""
+    new = {id(owner[name]): replacement for owner, name, replacement in table}
+    found = [(names, name, new[id(value)]) for name, value in list(names.items()) if id(value) in new]
+    shell = [(names, name, _refuse(name, _ENDS)) for name in ("exit", "quit") if _is_autocall(names.get(name))]
+    return found + shell
+
+
+def _is_autocall(value: Any) -> bool:
+    return type(value).__module__.startswith(("IPython", "ipykernel"))
+
+
+@contextlib.contextmanager
+@limits.undisturbed
+def _refusing(names: dict[str, Any] | None) -> Iterator[None]:
+    table = _replacements()
+    table += _in_globals(names, table) if names else []
+    before = [(owner, name, owner[name]) for owner, name, _ in table]
+    for owner, name, new in table:
+        owner[name] = new
+    try:
+        yield
+    finally:
+        for owner, name, old in before:
+            owner[name] = old
+
+
+# modules in which an answer may have replaced names
+_KEPT = (builtins, math, np, np.linalg, np.random, operator, os, random, signal, time)
+
+
+@contextlib.contextmanager
+@limits.undisturbed
+def _put_back() -> Iterator[None]:
+    before = [(vars(module), dict(vars(module))) for module in _KEPT]
+    errors, depth = np.geterr(), sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        for names, old in before:
+            for name in [n for n, value in old.items() if names.get(n) is not value]:
+                names[name] = old[name]
+        np.seterr(**errors)
+        sys.setrecursionlimit(depth)
+
+
+def with_module(answer: Callable[..., Any], **modules: Any) -> Callable[..., Any]:
+    """Return a function that calls `answer` with other modules under its global names: `with_module(f, cp=cupy_sim)`.
+
+    Global names of `answer` that stand for the same module (`import cupy as xp`) are swapped too. They are
+    swapped in place during the call and put back after it.
+    """
+
+    @functools.wraps(answer)
+    def swapped(*args: Any, **kwargs: Any) -> Any:
+        with _swapped(globals_of(answer), modules):
+            return answer(*args, **kwargs)
+
+    return swapped
+
+
+@contextlib.contextmanager
+@limits.undisturbed
+def _swapped(names: dict[str, Any] | None, modules: dict[str, Any]) -> Iterator[None]:
+    names = {} if names is None else names
+    new = {id(names[name]): module for name, module in modules.items() if name in names}
+    before = {name: value for name, value in names.items() if id(value) in new}
+    added = [name for name in modules if name not in names]
+    names.update({name: new[id(value)] for name, value in before.items()})
+    names.update({name: modules[name] for name in added})
+    try:
+        yield
+    finally:
+        names.update(before)
+        for name in added:
+            names.pop(name, None)

@@ -1,0 +1,129 @@
+"""Ends a call that runs too long or that the learner interrupts, without ending the kernel.
+
+In the main thread of a Unix system a timer signal does it; elsewhere a watching thread does.
+Neither can stop a single long operation inside compiled code before it returns.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import ctypes
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import CodeType, FrameType
+from typing import Any, TypeVar
+
+AGAIN = 0.5  # seconds between two attempts to stop code that swallows the first
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class TimedOut(BaseException):
+    """The call did not end in time. Not an Exception, so that a learner's `except Exception` lets it through."""
+
+
+class Interrupted(BaseException):
+    """The learner interrupted the kernel."""
+
+
+_CALMED: set[CodeType] = set()
+
+
+def undisturbed(function: Function) -> Function:
+    """Mark a function that must not be stopped half-way because it puts something back in its place."""
+    _CALMED.add(function.__code__)
+    return function
+
+
+def inside(function: Callable[[], Any]) -> Any:
+    """Call `function`; code is stopped only while it runs in here."""
+    return function()
+
+
+def _may_stop(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not inside.__code__:
+        if frame.f_code in _CALMED:
+            return False
+        frame = frame.f_back
+    return frame is not None
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimedOut in this thread after `seconds`, and Interrupted on an interrupt, while `inside` runs."""
+    if threading.current_thread() is not threading.main_thread():
+        with _watched(seconds, _stop_thread):
+            yield
+        return
+    deadline = time.monotonic() + seconds
+    with _interruptible(deadline):
+        with _alarmed(seconds, deadline) if hasattr(signal, "setitimer") else _watched(seconds, _stop_main):
+            yield
+
+
+@contextlib.contextmanager
+def _interruptible(deadline: float) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if _may_stop(frame):
+            raise TimedOut() if time.monotonic() >= deadline else Interrupted()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _alarmed(seconds: float, deadline: float) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if time.monotonic() >= deadline - 0.001 and _may_stop(frame):
+            raise TimedOut()
+
+    set_timer, set_handler = signal.setitimer, signal.signal  # an answer's own changes do not matter
+    handler = set_handler(signal.SIGALRM, stop)
+    left, interval = set_timer(signal.ITIMER_REAL, seconds, AGAIN)
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        set_timer(signal.ITIMER_REAL, 0)
+        set_handler(signal.SIGALRM, handler if handler is not None else signal.SIG_DFL)
+        if left:  # somebody else's timer, such as a test runner's: let it go on
+            set_timer(signal.ITIMER_REAL, max(left - (time.monotonic() - start), 0.001), interval)
+
+
+@contextlib.contextmanager
+def _watched(seconds: float, stop: Callable[[int], None]) -> Iterator[None]:
+    done, lock, thread = threading.Event(), threading.Lock(), threading.get_ident()
+
+    def watch() -> None:
+        wait = seconds
+        while not done.wait(wait):
+            wait = AGAIN
+            with lock:
+                if not done.is_set():
+                    stop(thread)
+
+    threading.Thread(target=watch, daemon=True, name="time limit of an exercise").start()
+    try:
+        yield
+    finally:
+        done.set()
+        with lock:
+            pass
+        _cancel(thread)
+
+
+def _stop_main(thread: int) -> None:
+    _thread.interrupt_main()
+
+
+def _stop_thread(thread: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TimedOut))
+
+
+def _cancel(thread: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
