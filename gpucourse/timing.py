@@ -165,10 +165,8 @@ def _more_loops(loops: int, elapsed: float, at_least: float) -> int:
 def _waiter(synchronize: bool | Callable[[], object]) -> Callable[[], object]:
     if callable(synchronize):
         return synchronize
-    try:
-        from gpucourse import backend
-    except ImportError:  # TODO: goes once backend.py is here
-        return lambda: None
+    from gpucourse import backend
+
     return backend.synchronize
 
 
