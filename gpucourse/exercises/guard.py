@@ -185,6 +185,7 @@ def _refusing(names: dict[str, Any] | None) -> Iterator[None]:
             owner[name] = old
 
 
+_set_depth = sys.setrecursionlimit  # the true one: `sys` holds a refusal while an answer runs
 # modules in which an answer may have replaced names
 _KEPT = (builtins, math, np, np.linalg, np.random, operator, os, random, signal, time)
 
@@ -201,7 +202,7 @@ def _put_back() -> Iterator[None]:
             for name in [n for n, value in old.items() if names.get(n) is not value]:
                 names[name] = old[name]
         np.seterr(**errors)
-        sys.setrecursionlimit(depth)
+        _set_depth(depth)
 
 
 def with_module(answer: Callable[..., Any], **modules: Any) -> Callable[..., Any]:
