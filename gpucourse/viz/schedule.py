@@ -32,7 +32,7 @@ LOOKS = {
 
 
 def draw_schedule(ax: Axes, rows: Sequence[str], bars: Sequence[Bar], unit: str) -> None:
-    """Draw `bars` on `rows` (first row on top) along a time axis in `unit`, with a legend of the kinds used."""
+    """Draw `bars` on `rows` (first row on top) along a time axis in `unit`, with a legend of the kinds."""
     heights = {row: len(rows) - 1 - k for k, row in enumerate(rows)}
     longest = max((bar.end for bar in bars), default=1.0)
     for bar in bars:
@@ -59,7 +59,8 @@ def _draw_bar(ax: Axes, height: int, bar: Bar, longest: float) -> None:
     ax.barh(height, width, left=bar.start, height=0.56, **look)
     if bar.label and width > 0.022 * longest * len(bar.label):
         box = {"facecolor": color, "edgecolor": "none", "pad": 1.0}
-        ax.text(bar.start + width / 2, height, bar.label, ha="center", va="center", fontsize=9, color="white", bbox=box)
+        middle = {"ha": "center", "va": "center", "fontsize": 9, "color": "white"}
+        ax.text(bar.start + width / 2, height, bar.label, bbox=box, **middle)
 
 
 def _legend(ax: Axes, kinds: set[str]) -> None:

@@ -75,7 +75,9 @@ def draw(
     return fig, _sentence(plan, kernels, kernel, launch, megabytes, wait)
 
 
-def _sentence(plan: Schedule, kernels: int, kernel: float, launch: float, megabytes: float, wait: bool) -> str:
+def _sentence(
+    plan: Schedule, kernels: int, kernel: float, launch: float, megabytes: float, wait: bool
+) -> str:
     reading = plan.with_waiting if wait else plan.without_waiting
     text = (
         f"{kernels} kernel{'s' * (kernels != 1)} of {kernel:g} µs, launched in {launch:g} µs each: "
