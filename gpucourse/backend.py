@@ -51,6 +51,8 @@ CUPY_WHEELS: dict[str, int | None] = {
     "cupy-rocm-7-1": 0,
 }
 
+NVIDIA_SMI = "nvidia-smi"
+DRIVER_FILE = "/proc/driver/nvidia/version"  # there while the kernel module is loaded, also inside a container
 DRIVER_SECONDS = 30.0
 TORCH_SECONDS = 120.0  # a cold import of PyTorch from a slow disk takes tens of seconds
 
@@ -200,6 +202,10 @@ class System:
             return metadata.version(distribution)
         except metadata.PackageNotFoundError:
             return None
+
+    def pci_vendors(self) -> tuple[str, ...]:
+        """Return the vendor id of each PCI device, where Linux lists them; NVIDIA's is "0x10de"."""
+        return tuple(path.read_text().strip() for path in Path("/sys/bus/pci/devices").glob("*/vendor"))
 
     def affinity(self) -> int | None:
         """Return how many logical cores this process may use, or None where the platform has no such set."""
@@ -372,10 +378,10 @@ def _gpu(facts: dict[str, Any], cuda: tuple[int, int], release: str) -> Gpu:
 
 def driver_release(system: System = THIS_MACHINE) -> str:
     """Return the installed driver's release, such as "580.95.05", or "" when nothing tells it."""
-    text = system.read("/proc/driver/nvidia/version")
+    text = system.read(DRIVER_FILE)
     if text is None:
-        wsl = "/usr/lib/wsl/lib/nvidia-smi"
-        tool = wsl if system.exists(wsl) else "nvidia-smi"
+        wsl = f"/usr/lib/wsl/lib/{NVIDIA_SMI}"
+        tool = wsl if system.exists(wsl) else NVIDIA_SMI
         text = system.run([tool, "--query-gpu=driver_version", "--format=csv,noheader"], 20).out
     found = re.search(r"\b\d{3}\.\d+(\.\d+)?\b", text)
     return found.group() if found else ""
@@ -467,16 +473,19 @@ def _chosen() -> Backend:
     return _choose(THIS_MACHINE, _asked)
 
 
-def choose(system: System | None = None) -> Backend:
+def choose(system: System | None = None, found: Driver | None = None) -> Backend:
     """Decide once per process where arrays and kernels run: on the GPU through CuPy, or on the simulator.
 
-    CuPy is chosen if a GPU, its driver and CuPy fit and a tiny kernel runs. GPUCOURSE_BACKEND forces it: "simulator" always works, "cupy" raises MissingPackage where
-    it is impossible, any other value raises CourseError.
+    CuPy is chosen if a GPU, its driver and CuPy fit and a tiny kernel runs. GPUCOURSE_BACKEND forces it:
+    "simulator" always works, "cupy" raises MissingPackage where it is impossible, any other value raises
+    CourseError. `found` is the driver's answer where it is already known.
 
     >>> choose().name in ("cupy", "simulator")
     True
     """
-    return _chosen() if system is None else _choose(system, lambda: driver(system))
+    if system is None:
+        return _chosen()
+    return _choose(system, lambda: driver(system) if found is None else found)
 
 
 def _choose(system: System, ask: Callable[[], Driver]) -> Backend:
@@ -487,10 +496,8 @@ def _choose(system: System, ask: Callable[[], Driver]) -> Backend:
         return _cupy(system, ask())
     except _Obstacle as obstacle:
         if wish == "cupy":
-            raise MissingPackage(
-                f"{VARIABLE}=cupy, but CuPy cannot run here: {obstacle}. "
-                "For the next step run: python -m gpucourse doctor"
-            ) from None
+            reason = f"{VARIABLE}=cupy, but CuPy cannot run here: {obstacle}"
+            raise MissingPackage(f"{reason}. For the next step run: python -m gpucourse doctor") from None
         return _simulator(system, obstacle.code, str(obstacle))
 
 
