@@ -194,12 +194,11 @@ def _number(x: Timing | float, where: str) -> float:
 
 
 def _unit(x: float) -> tuple[float, str]:
-    """Return the unit in which `x` seconds, rounded to three digits, is at least 1."""
-    rounded = abs(float(f"{x:.2e}"))
-    if rounded == 0:
+    """Return the largest unit in which `x` seconds, to three digits, is at least 1."""
+    if x == 0:
         return 1.0, "s"
-    # the tolerance is for 9.99e-07 / 1e-09 and the like, which are not exact in binary
-    return next(((scale, unit) for scale, unit in _UNITS if rounded >= scale * (1 - 1e-12)), _UNITS[-1])
+    fitting = (row for row in _UNITS if float(f"{abs(x) / row[0]:.2e}") >= 1)
+    return next(fitting, _UNITS[-1])
 
 
 def _digits(value: float) -> str:
