@@ -1,0 +1,64 @@
+"""Draws cost against size: a few labelled curves on logarithmic axes, and where two of them cross."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gpucourse.viz import picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# color, dash, marker: three ways to tell the curves apart
+_LOOKS = (("blue", "-", "o"), ("red", "--", "s"), ("green", "-.", "^"), ("purple", ":", "D"))
+
+
+def draw(
+    sizes: Sequence[float],
+    costs: Mapping[str, Sequence[float]],
+    title: str,
+    across: str,
+    up: str,
+    cross: float | None = None,
+) -> Figure:
+    """Draw each of `costs` (label -> one value for each size) against `sizes`; mark the size `cross` with "
+    "a line."""
+    fig, ax = picture.new(7.2, 3.8)
+    for (label, values), (color, dash, marker) in zip(costs.items(), _LOOKS, strict=False):
+        ax.plot(
+            sizes,
+            values,
+            color=picture.COLORS[color],
+            linestyle=dash,
+            marker=marker,
+            markersize=5,
+            label=label,
+        )
+    ax.set(xscale="log", yscale="log", title=title, xlabel=across, ylabel=up)
+    ax.legend()
+    if cross is not None and min(sizes) < cross < max(sizes):
+        _mark(ax, cross)
+    return fig
+
+
+def curves(
+    sizes: Sequence[float],
+    costs: Mapping[str, Sequence[float]],
+    title: str,
+    across: str,
+    up: str,
+    alt: str,
+    cross: float | None = None,
+) -> None:
+    """Show the curves of `draw` with the alternative text `alt`."""
+    picture.show(draw(sizes, costs, title, across, up, cross), alt)
+
+
+def _mark(ax: Axes, cross: float) -> None:
+    ax.axvline(cross, color=picture.COLORS["grey"], linestyle=":", linewidth=1.5)
+    top = ax.get_ylim()[1]
+    ax.annotate(
+        f" break-even: {cross:,.3g}", (cross, top), va="top", fontsize=10, color=picture.COLORS["black"]
+    )

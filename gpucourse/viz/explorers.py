@@ -1,0 +1,10 @@
+"""All explorers under one name: `explorers.amdahl()`. Each lives in a file of its own, beside its plain function."""
+
+from __future__ import annotations
+
+from gpucourse.viz.amdahl import explore as amdahl
+from gpucourse.viz.pipeline import explore as pipeline
+from gpucourse.viz.roofline import explore as roofline
+from gpucourse.viz.timeline import explore as timeline
+
+__all__ = ["amdahl", "pipeline", "roofline", "timeline"]
