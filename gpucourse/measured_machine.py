@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -74,8 +75,7 @@ def gpu_machine(xp: Any, gpu: backend.Gpu | None) -> Machine:
     name = runtime.getDeviceProperties(device)["name"]
     memory = int(runtime.memGetInfo()[1])
     facts = {"memory_bytes": memory, "host_cpu": backend.cpu_name(), "host_cores": backend.cores()}
-    for fact, (number, scale) in ATTRIBUTES.items():
-        facts[fact] = runtime.deviceGetAttribute(number, device) * scale
+    facts |= _attributes(runtime, device)
     facts["driver_cuda"] = _dotted(runtime.driverGetVersion())
     facts["runtime_cuda"] = _dotted(runtime.runtimeGetVersion())
     if gpu is not None:
@@ -83,7 +83,26 @@ def gpu_machine(xp: Any, gpu: backend.Gpu | None) -> Machine:
         facts["driver"] = gpu.driver
     name = name.decode() if isinstance(name, bytes) else str(name)
     wait = backend.synchronize
-    return Machine("gpu", name, xp, wait, backend.cores(), facts["l2_bytes"], memory, _torch("cuda"), facts)
+    return Machine(
+        "gpu",
+        name,
+        xp,
+        wait,
+        backend.cores(),
+        facts.get("l2_bytes") or 32 * MEGA,
+        memory,
+        _torch("cuda"),
+        facts,
+    )
+
+
+def _attributes(runtime: Any, device: int) -> dict[str, int]:
+    """Return what the runtime tells of the device; a driver may refuse one of the questions."""
+    found = {}
+    for fact, (number, scale) in ATTRIBUTES.items():
+        with suppress(Exception):
+            found[fact] = int(runtime.deviceGetAttribute(number, device)) * scale
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -16,8 +16,8 @@ from gpucourse.errors import CourseError
 
 SCHEMA = 1
 _PACKAGE = Path(str(files("gpucourse")))
-# in a wheel the folder measurements/ is packed beside the data; in a checkout it lies next to the package
-_FOLDERS = (_PACKAGE.parent / "measurements", _PACKAGE / "data" / "measurements")
+_IN_CHECKOUT = _PACKAGE.parent / "measurements"
+_IN_PACKAGE = _PACKAGE / "data" / "measurements"  # where a wheel packs the same folder
 SPECIFICATIONS = _PACKAGE / "data" / "gpu_specs.json"
 
 # key -> type it must have
@@ -144,9 +144,13 @@ def recorded(folder: Path | None = None) -> list[Recorded]:
 
     Raises RecordError, naming file and key, for a file that is not a record, or is a trial or a rehearsal.
     """
-    places = [folder] if folder else [place for place in _FOLDERS if place.is_dir()][:1]
-    paths = sorted(path for place in places for path in place.glob("*.json"))
-    return sorted((_recorded(path) for path in paths), key=lambda record: record.device)
+    paths = (folder or _folder()).glob("*.json")
+    return sorted((_recorded(path) for path in paths), key=lambda record: (record.device, record.date))
+
+
+def _folder() -> Path:
+    """Return measurements/ of a checkout, known by its pyproject.toml, or else the packed copy."""
+    return _IN_CHECKOUT if (_IN_CHECKOUT.parent / "pyproject.toml").is_file() else _IN_PACKAGE
 
 
 def _recorded(path: Path) -> Recorded:
@@ -207,9 +211,7 @@ def _require(content: Any, keys: dict[str, Any], path: Path, where: str) -> None
         if key not in content:
             raise RecordError(f"{path}: {place} is missing")
         if not isinstance(content[key], kind) or (isinstance(content[key], bool) and kind is not bool):
-            raise RecordError(
-                f"{path}: {place} is {content[key]!r}, which is a {type(content[key]).__name__}"
-            )
+            raise RecordError(f"{path}: {place} is {content[key]!r}, of type {type(content[key]).__name__}")
 
 
 def _json(path: Path) -> Any:
@@ -238,12 +240,12 @@ def published(name: str) -> Published: ...
 @overload
 def published(name: None = None) -> list[Published]: ...
 def published(name: str | None = None) -> Published | list[Published]:
-    """Return the published specification of one device, or without a name the list of all: GPUs first, by year.
+    """Return the published specification of one device; without a name all of them, GPUs first, by year.
 
     A name may be short if only one device fits: published("T4"). Raises CourseError for an unknown name.
 
     >>> published("T4").bandwidth
-    320000000000.0
+    320000000000
     """
     table = _specifications()
     if name is None:

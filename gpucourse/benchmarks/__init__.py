@@ -9,7 +9,7 @@ from gpucourse.benchmarks.case import Benchmark
 from gpucourse.benchmarks.launches import asynchrony, launch, queue_depth
 from gpucourse.benchmarks.memory import allocation, copy, copy_threads, transfer
 from gpucourse.benchmarks.photo import (
-    photo,
+    photo_arrays,
     photo_fused,
     photo_loop,
     photo_threads,
@@ -27,7 +27,7 @@ GPU: dict[str, Benchmark] = {
     "queue depth": queue_depth,
     "allocation": allocation,
     "asynchrony": asynchrony,
-    "photo": photo,
+    "photo": photo_arrays,
     "photo, with transfers": photo_with_transfers,
     "photo, one kernel": photo_fused,
 }
@@ -37,7 +37,7 @@ CPU: dict[str, Benchmark] = {
     "matrix product": matrix_product,
     "matrix product, torch": matrix_product_torch,
     "photo, loop": photo_loop,
-    "photo": photo,
+    "photo": photo_arrays,
     "photo, all cores": photo_threads,
 }
 # a lesson's own ladder of kernels or training steps, asked for with --ladder NAME

@@ -46,7 +46,7 @@ def photograph(side: int) -> np.ndarray:
     return (0.5 + 0.5 * np.sin(x)[:, None] * np.cos(x)[None, :]).astype(np.float32)
 
 
-def photo(machine: Machine, sizes: Sizes) -> Iterator[Case]:
+def photo_arrays(machine: Machine, sizes: Sizes) -> Iterator[Case]:
     """Lesson 01's task with array code, on data that already lies on the device."""
     for name, (function, _) in FILTERS.items():
         for side in sizes.image:
