@@ -52,7 +52,7 @@ CUPY_WHEELS: dict[str, int | None] = {
 }
 
 NVIDIA_SMI = "nvidia-smi"
-DRIVER_FILE = "/proc/driver/nvidia/version"  # there while the kernel module is loaded, also inside a container
+DRIVER_FILE = "/proc/driver/nvidia/version"  # there while the kernel module is loaded, in containers too
 DRIVER_SECONDS = 30.0
 TORCH_SECONDS = 120.0  # a cold import of PyTorch from a slow disk takes tens of seconds
 
