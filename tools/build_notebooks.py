@@ -26,6 +26,7 @@ from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from gpucourse.errors import CourseError
 from lesson_source import SourceError, assemble, lesson_paths, notebook_path
 
 CELL_SECONDS, LESSON_SECONDS = 120, 300     # a hang ends here; the limits of the contract are below
@@ -203,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.solved.mkdir(parents=True, exist_ok=True)
             return _build_all(paths, lambda path: options.solved / f"{path.stem}.ipynb", solved=True)
         return _build_all(paths, notebook_path, solved=False)
-    except SourceError as error:
+    except (SourceError, CourseError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -20,7 +20,8 @@ import jupytext
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from gpucourse.exercises.problem import Problem, find
+from gpucourse.exercises.problem import Problem
+from gpucourse.exercises.registry import find
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "notebooks" / "src"

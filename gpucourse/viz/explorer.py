@@ -80,7 +80,7 @@ class Explorer:
         self.controls = {key: _widget(control) for key, control in controls.items()}
         self.image = ipywidgets.Image(format="png")
         self.text = ipywidgets.HTML()
-        self.image.layout.max_width = "100%"
+        self.image.layout.max_width, self.image.layout.align_self = "100%", "flex-start"   # never stretched
         self.sentence = ""
         for widget in self.controls.values():
             widget.observe(self._redraw, names="value")
@@ -110,10 +110,12 @@ class Explorer:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        # the box's own view, with our short text beside it: ipywidgets' text lists every trait
+        # the box's own view with our short text (ipywidgets' text lists every trait) and, for pages
+        # that run nothing, such as GitHub's, the picture as it stands
+        data, metadata = picture.Picture(bytes(self.image.value), self.sentence)._repr_mimebundle_()
         view = {"model_id": self.box.model_id, "version_major": 2, "version_minor": 0}
-        bundle = {"text/plain": repr(self), "application/vnd.jupyter.widget-view+json": view}
-        display(bundle, raw=True)
+        data |= {"text/plain": repr(self), "application/vnd.jupyter.widget-view+json": view}
+        display(data, metadata=metadata, raw=True)
 
 
 def explorer(name: str, draw: Draw, **controls: Control) -> Explorer | None:

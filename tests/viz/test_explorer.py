@@ -1,6 +1,7 @@
 """Explorers: moved, the picture and the sentence change; an error leaves the widget alive."""
 
 import builtins
+from base64 import b64decode
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_moving_a_control_redraws_the_picture_and_the_sentence(demo):
     demo.set(height=7, kind="bar")
     assert demo.sentence == "a bar of height 7 <b>"
     assert demo.image.value != before
-    assert demo.image.value.startswith(b"\x89PNG")
+    assert bytes(demo.image.value).startswith(b"\x89PNG")
     assert "&lt;b&gt;" in demo.text.value, "the sentence is text, not markup"
 
 
@@ -59,10 +60,11 @@ def test_whole_number_sliders_stay_whole():
 
 def test_the_display_bundle_holds_the_view_and_the_short_text(demo, monkeypatch):
     shown = []
-    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
+    monkeypatch.setattr("IPython.display.display", lambda data, metadata, raw: shown.append(data))
     demo._ipython_display_()
     assert shown[0]["text/plain"] == "<explorer: demo>"
     assert shown[0]["application/vnd.jupyter.widget-view+json"]["model_id"] == demo.box.model_id
+    assert b64decode(shown[0]["image/png"]) == bytes(demo.image.value), "what GitHub shows"
 
 
 def test_without_ipywidgets_the_picture_is_shown_and_the_notice_goes_to_stderr(monkeypatch, capsys):
