@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record and write; 0 done, 2 when there is nothing here to measure or the ladder is unknown."""
+    """Record and write; 0 done, 1 all measurements failed, 2 no device to measure or no such ladder."""
     try:
         measured = machine(cpu=args.cpu)
         benchmarks = table(measured.kind, args.ladder)
@@ -42,13 +43,14 @@ def run(args: argparse.Namespace) -> int:
         return 2
     path = args.out / f"{slug(measured)}.json"
     sizes = QUICK if args.quick else FULL
-    results = run_benchmarks(benchmarks, measured, sizes, report)
+    rehearsal = measured.kind == "simulator"
+    results = run_benchmarks(benchmarks, measured, sizes, partial(report, rehearsal=rehearsal))
     write(path, merged(path, record(measured, results, quick=args.quick), args.ladder))
     failed = sum("error" in result for result in results)
     print(f"{path}: {len(results)} measurements, {failed} of them failed")
-    if measured.kind == "simulator":
+    if rehearsal:
         print("This was a rehearsal on the simulator: its times say nothing about a GPU. Do not commit it.")
-    return 0
+    return 1 if failed == len(results) else 0
 
 
 def run_benchmarks(
@@ -99,10 +101,11 @@ def write(path: Path, content: dict[str, Any]) -> None:
         ) from None
 
 
-def report(entry: dict[str, Any]) -> None:
-    """Print one line for an entry: its name, parameters, and rate or error."""
+def report(entry: dict[str, Any], rehearsal: bool = False) -> None:
+    """Print one line for an entry: its name, parameters, and rate or error; a rehearsal shows no times."""
     parameters = ", ".join(f"{key} {value}" for key, value in entry["parameters"].items() if key != "cache")
-    print(f"{entry['name']:24} {parameters:58} {outcome(entry)}", flush=True)
+    result = "ran" if rehearsal and "seconds" in entry else outcome(entry)
+    print(f"{entry['name']:24} {parameters:58} {result}", flush=True)
 
 
 def outcome(entry: dict[str, Any]) -> str:

@@ -74,7 +74,11 @@ def gpu_machine(xp: Any, gpu: backend.Gpu | None) -> Machine:
     device = runtime.getDevice()
     name = runtime.getDeviceProperties(device)["name"]
     memory = int(runtime.memGetInfo()[1])
-    facts = {"memory_bytes": memory, "host_cpu": backend.cpu_name(), "host_cores": backend.cores()}
+    facts: dict[str, Any] = {
+        "memory_bytes": memory,
+        "host_cpu": backend.cpu_name(),
+        "host_cores": backend.cores(),
+    }
     facts |= _attributes(runtime, device)
     facts["driver_cuda"] = _dotted(runtime.driverGetVersion())
     facts["runtime_cuda"] = _dotted(runtime.runtimeGetVersion())

@@ -172,7 +172,7 @@ def _result(entry: dict[str, Any]) -> Result:
 
 def read(path: Path) -> dict[str, Any]:
     """Return the content of one file of measurements, validated."""
-    content = _json(path)
+    content: dict[str, Any] = _json(path)
     validate(content, path)
     return content
 

@@ -114,8 +114,17 @@ def measure(name: str, benchmark: Benchmark, machine: Machine, sizes: Sizes) -> 
         yield entry | result
 
 
+def ready(call: Callable[[], object]) -> Callable[[], Callable[[], object]]:
+    """Return the `prepare` of a call that needs no preparation."""
+    return lambda: call
+
+
 def _measure_case(case: Case, machine: Machine, sizes: Sizes) -> dict[str, Any]:
-    options = {"repeat": sizes.repeat, "at_least": sizes.at_least, "synchronize": machine.synchronize}
+    options: dict[str, Any] = {
+        "repeat": sizes.repeat,
+        "at_least": sizes.at_least,
+        "synchronize": machine.synchronize,
+    }
     try:
         with case.setting():
             call = case.prepare()

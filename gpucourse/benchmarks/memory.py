@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpucourse.benchmarks.bands import in_bands
-from gpucourse.benchmarks.case import Case, Machine, Sizes
+from gpucourse.benchmarks.case import Case, Machine, Sizes, ready
 
 
 def copy(machine: Machine, sizes: Sizes) -> Iterator[Case]:
@@ -82,4 +82,4 @@ def allocation(machine: Machine, sizes: Sizes) -> Iterator[Case]:
     for way, allocate in ways:
         for nbytes in sizes.allocation:
             call = partial(allocate, nbytes)
-            yield Case({"bytes": nbytes, "from": way}, 1, "call", lambda call=call: call)
+            yield Case({"bytes": nbytes, "from": way}, 1, "call", ready(call))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpucourse.benchmarks.bands import in_bands
-from gpucourse.benchmarks.case import Case, Machine, Sizes
+from gpucourse.benchmarks.case import Case, Machine, Sizes, ready
 
 
 def brighten(xp: Any, image: Any) -> Any:
@@ -91,9 +91,7 @@ def photo_loop(machine: Machine, sizes: Sizes) -> Iterator[Case]:
     side = sizes.loop_image
     for name, (_, loop) in FILTERS.items():
         call = partial(loop, photograph(side).tolist())
-        yield Case(
-            {"filter": name, "side": side, "how": "loop"}, side * side, "pixel", lambda call=call: call
-        )
+        yield Case({"filter": name, "side": side, "how": "loop"}, side * side, "pixel", ready(call))
 
 
 def photo_threads(machine: Machine, sizes: Sizes) -> Iterator[Case]:
