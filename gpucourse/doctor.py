@@ -14,7 +14,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TypeVar
+from typing import Any
 
 from gpucourse import backend
 from gpucourse.backend import Backend, Driver, Gpu, Nvrtc, System, Torch, dotted
@@ -24,7 +24,6 @@ COLUMNS = 100
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 MEMORY_NEEDED = 3 * 1024**3 // 2  # bytes a lesson may take
 DRIVERS = "https://www.nvidia.com/drivers"
-T = TypeVar("T")
 
 # The tables ---------------------------------------------------------------------------------------
 
@@ -68,13 +67,13 @@ MINIMUM = {"numpy": "2.1", "matplotlib": "3.10", "ipywidgets": "7.7.1", "tqdm": 
            "torchvision": "0.26", "cupy-cuda13x": "14.0", "cupy-cuda12x": "14.0"}  # fmt: skip
 PAGES = ("matplotlib", "ipywidgets", "tqdm")
 
-# What brings NVRTC and the CUDA headers, for each CUDA generation, as in requirements.txt
+# What brings NVRTC and the CUDA headers for each CUDA generation; requirements.txt names those of 13
 NVRTC_PACKAGES = {
-    13: ("cuda-bindings>=13.0", "nvidia-cuda-nvrtc>=13.0"),
+    13: ("cuda-bindings>=13", "nvidia-cuda-nvrtc"),
     12: ("cuda-bindings<13", "nvidia-cuda-nvrtc-cu12"),
 }
 HEADER_PACKAGES = {
-    13: ("nvidia-cuda-runtime>=13.0", "nvidia-cuda-cccl>=13.0", "nvidia-cuda-crt>=13.0"),
+    13: ("nvidia-cuda-runtime", "nvidia-cuda-cccl", "nvidia-cuda-crt"),
     12: ("nvidia-cuda-runtime-cu12", "nvidia-cuda-cccl-cu12", "nvidia-cuda-nvcc-cu12"),
 }
 
@@ -142,12 +141,20 @@ _NO_DRIVER = Driver("absent")
 
 @dataclass
 class Survey:
-    """The answers of all probes; `failures` maps a probe's name to how it failed."""
+    """The answers of all probes; `failures` maps a probe's name to how it failed.
+
+    `wish` is the complaint about GPUCOURSE_BACKEND, `call` how to call this Python, `in_cell` whether
+    commands are typed into a notebook's cell (Colab and Kaggle have little else).
+    """
 
     system: System
     failures: dict[str, str] = field(default_factory=dict)
     wish: str = ""
     place: str = "linux"
+    python: tuple[int, int, int] = (0, 0, 0)
+    call: str = "python"
+    in_cell: bool = False
+    managed: bool = False
     cpu: str = "unknown"
     cores: int = 1
     memory: int = 0
@@ -159,31 +166,43 @@ class Survey:
     torch: Torch | None = None
     versions: dict[str, str | None] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
+    simulates_kernels: bool = False
 
-    def ask(self, name: str, probe: Callable[[System], T], otherwise: T) -> T:
-        """Return the probe's answer; if it raises, keep how, and return `otherwise`."""
+    def ask(self, attribute: str, name: str, probe: Callable[[Survey], Any]) -> None:
+        """Keep the probe's answer; if it raises, keep how it failed and the attribute's default."""
         try:
-            return probe(self.system)
+            setattr(self, attribute, probe(self))
         except Exception as error:
             self.failures[name] = f"{type(error).__name__}: {error}"
-            return otherwise
+
+
+# attribute of Survey, the probe's name for the reader, the probe; the order matters where one needs another
+PROBES: tuple[tuple[str, str, Callable[[Survey], Any]], ...] = (
+    ("place", "place", lambda found: backend.place(found.system)),
+    ("python", "Python", lambda found: found.system.python()),
+    ("call", "interpreter", lambda found: _interpreter(found.system)),
+    ("in_cell", "notebook", lambda found: found.system.in_notebook() or found.place in ("colab", "kaggle")),
+    ("managed", "environment", lambda found: _managed(found.system)),
+    ("cpu", "processor", lambda found: backend.cpu_name(found.system)),
+    ("cores", "cores", lambda found: backend.cores(found.system)),
+    ("memory", "memory", lambda found: backend.memory_bytes(found.system)),
+    ("driver", "driver", lambda found: backend.driver(found.system)),
+    ("cupy", "CuPy", lambda found: backend.cupy_wheels(found.system)),
+    ("choice", "choice", lambda found: _choice(found)),
+    ("nvrtc", "NVRTC", lambda found: backend.nvrtc(found.system)),
+    ("headers", "CUDA headers", lambda found: backend.missing_headers(found.system)),
+    ("torch", "PyTorch", lambda found: backend.torch_facts(found.system)),
+    ("versions", "packages", lambda found: _versions(found.system)),
+    ("written", "lessons", lambda found: _written(found.system)),
+    ("simulates_kernels", "simulator", lambda found: found.system.importable("gpucourse.simt")),
+)
 
 
 def survey(system: System) -> Survey:
     """Ask every probe once."""
     found = Survey(system)
-    found.place = found.ask("place", backend.place, found.place)
-    found.cpu = found.ask("processor", backend.cpu_name, found.cpu)
-    found.cores = found.ask("cores", backend.cores, found.cores)
-    found.memory = found.ask("memory", backend.memory_bytes, found.memory)
-    found.driver = found.ask("driver", backend.driver, found.driver)
-    found.cupy = found.ask("CuPy", backend.cupy_wheels, found.cupy)
-    found.choice = found.ask("choice", lambda _: _choice(found), found.choice)
-    found.nvrtc = found.ask("NVRTC", backend.nvrtc, found.nvrtc)
-    found.headers = found.ask("CUDA headers", backend.missing_headers, found.headers)
-    found.torch = found.ask("PyTorch", backend.torch_facts, found.torch)
-    found.versions = found.ask("packages", _versions, found.versions)
-    found.written = found.ask("lessons", _written, found.written)
+    for attribute, name, probe in PROBES:
+        found.ask(attribute, name, probe)
     return found
 
 
@@ -254,7 +273,7 @@ def _system(found: Survey) -> str:
 
 
 def _python(found: Survey) -> str:
-    version = ".".join(str(part) for part in found.system.python())
+    version = ".".join(str(part) for part in found.python)
     return f"{version}, {'virtual environment' if found.system.in_venv() else 'no virtual environment'}"
 
 
@@ -307,7 +326,7 @@ def _notebook(found: Survey) -> str:
 # row, the probe it rests on, its text
 FACTS: tuple[tuple[str, str, Callable[[Survey], str]], ...] = (
     ("System", "place", _system),
-    ("Python", "python", _python),
+    ("Python", "Python", _python),
     ("Processor", "processor", lambda found: found.cpu),
     ("Cores", "cores", lambda found: f"{found.cores} for this process"),
     ("Memory", "memory", lambda found: f"{_gib(found.memory)} for this process"),
@@ -331,7 +350,7 @@ _SIMULATOR = "the kernel simulator"
 
 def _lacks(found: Survey) -> dict[str, list[str]]:
     """Return for each need what is missing here, in words; an empty list means that the need is met."""
-    kernels = [] if found.system.importable("gpucourse.simt") else [_SIMULATOR]
+    kernels = [] if found.simulates_kernels else [_SIMULATOR]
     kernels += ["NVRTC"] * (found.nvrtc is None) + ["CUDA headers"] * bool(found.headers)
     torch = "PyTorch" if _torch_lost(found) else ""
     vision = "torchvision" if torch or not (found.torch and found.torch.vision) else ""
@@ -350,7 +369,7 @@ def _missing(found: Survey, names: Iterable[str]) -> list[str]:
 
 
 def _base_lost(found: Survey) -> list[str]:
-    lost = ["Python 3.11"] if found.system.python()[:2] < OLDEST_PYTHON else []
+    lost = ["Python 3.11"] if (0, 0) < found.python[:2] < OLDEST_PYTHON else []
     lost += [f"NumPy {MINIMUM['numpy']}"] if _older(found.versions.get("numpy"), MINIMUM["numpy"]) else []
     return lost + ([f"a {backend.VARIABLE} that can be obeyed"] if found.wish else [])
 
@@ -389,21 +408,23 @@ def _how(lesson: Lesson, found: Survey) -> str:
 
 
 def _interpreter(system: System) -> str:
-    """Return how to call this Python from the current folder: ".venv/bin/python", or its whole path."""
-    path = ntpath if system.platform() == "win32" else posixpath
-    whole, folder = system.executable(), system.folder()
-    inside = whole.startswith(folder + path.sep)
-    short = path.relpath(whole, folder) if inside else whole
-    return f'"{short}"' if " " in short else short
+    """Return how to call this Python from here: ".venv/bin/python", "py -3.13", or its whole path."""
+    windows = system.platform() == "win32"
+    path, whole, folder = ntpath if windows else posixpath, system.executable(), system.folder()
+    if whole.startswith(folder + path.sep):
+        whole = path.relpath(whole, folder)
+    elif windows and not system.in_venv():
+        return f"py -{dotted(system.python()[:2])}"
+    return f'"{whole}"' if " " in whole else whole
 
 
-def _in_cell(found: Survey) -> bool:
-    """Whether commands are typed into a notebook's cell; Colab and Kaggle have little else."""
-    return found.system.in_notebook() or found.place in ("colab", "kaggle")
+def _managed(system: System) -> bool:
+    """Whether pip refuses to install here because the operating system owns this Python (PEP 668)."""
+    return system.externally_managed() and not system.in_venv()
 
 
 def _pip(found: Survey, words: str) -> str:
-    return f"%pip {words}" if _in_cell(found) else f"{_interpreter(found.system)} -m pip {words}"
+    return f"%pip {words}" if found.in_cell else f"{found.call} -m pip {words}"
 
 
 def _quoted(packages: Iterable[str]) -> str:
@@ -413,13 +434,12 @@ def _quoted(packages: Iterable[str]) -> str:
 def _install(found: Survey, text: str, packages: Iterable[str], stops: tuple[str, ...] = (), flags: str = "",
              remove: Iterable[str] = ()) -> Finding:  # fmt: skip
     """Return the finding whose step removes and installs packages in the way that this place wants."""
-    system = found.system
-    if system.externally_managed() and not system.in_venv() and not _in_cell(found):
+    if found.managed and not found.in_cell:
         return Finding(text, "In the course's folder make an environment of its own, with all it needs:",
                        ("make lab",), stops)  # fmt: skip
     lines = [f"uninstall -y {_quoted(remove)}"] if remove else []
     lines += [f"install {flags}{_quoted(packages)}"] if packages else []
-    where = "In a notebook cell run, then restart the kernel:" if _in_cell(found) else "Run:"
+    where = "In a notebook cell run, then restart the kernel:" if found.in_cell else "Run:"
     return Finding(text, where, tuple(_pip(found, line) for line in lines), stops)
 
 
@@ -456,16 +476,18 @@ def _findings(found: Survey) -> Iterator[Finding]:
             found.failures[check.__name__.strip("_")] = f"{type(error).__name__}: {error}"
     for name, how in found.failures.items():
         yield Finding(f"The probe of {name} failed: {how}", "Report it to the course, with the output of:",
-                      (f"{_interpreter(found.system)} -m gpucourse doctor --json",))  # fmt: skip
+                      (f"{'!python' if found.in_cell else found.call} -m gpucourse doctor --json",))  # fmt: skip
 
 
 def _check_python(found: Survey) -> Iterator[Finding]:
-    version = found.system.python()
-    text = f"Python {dotted(version[:2])} is here; the course is tested with 3.11 to 3.13"
-    step = "Install Python 3.13 from https://www.python.org/downloads, then run `make lab` again."
-    if version[:2] < OLDEST_PYTHON:
-        yield Finding(f"{text}, and needs 3.11 at least.", step, (), ("base",))
-    elif version[:2] > NEWEST_PYTHON:
+    version = found.python[:2]
+    text = f"Python {dotted(version)} is here; the course is tested with 3.11 to 3.13"
+    step = "Install Python 3.13 from https://www.python.org/downloads and make the environment with it."
+    if "Python" in found.failures:
+        return
+    if version < OLDEST_PYTHON:
+        yield Finding(f"{text} and needs 3.11 at least.", step, (), ("base",))
+    elif version > NEWEST_PYTHON and found.place not in ("colab", "kaggle", "binder"):
         yield Finding(f"{text}. A package without a wheel for it may fail to install.", step)
 
 
@@ -479,15 +501,15 @@ def _check_numpy(found: Survey) -> Iterator[Finding]:
     version = found.versions.get("numpy")
     if _older(version, MINIMUM["numpy"]):
         text = f"NumPy {version or 'none'} is here; the course needs {MINIMUM['numpy']} or newer."
-        yield _fresh_colab(text, ("base",)) if found.place == "colab" else _install(
-            found, text, [_bound("numpy")], ("base",), "--upgrade "
-        )
+        mended = _install(found, text, [_bound("numpy")], ("base",), "--upgrade ")
+        yield _fresh_colab(text, ("base",)) if found.place == "colab" else mended
 
 
 def _check_pages(found: Survey) -> Iterator[Finding]:
     missing = _missing(found, (*PAGES, "ipykernel"))
     if missing:
-        text = f"{_are(missing)} not installed; every lesson's page is made with that."
+        pronoun = "it" if len(missing) == 1 else "them"
+        text = f"{_are(missing)} not installed, and every lesson needs {pronoun}."
         yield _install(found, text, [_bound(name) for name in missing], ("pages",))
 
 
@@ -496,9 +518,8 @@ def _check_old_packages(found: Survey) -> Iterator[Finding]:
     old = [name for name, version in versions.items() if name in MINIMUM and _older(version, MINIMUM[name])]
     for name in old:
         text = f"{name} {versions[name]} is older than {MINIMUM[name]}, the oldest the course is tested with."
-        yield _fresh_colab(text) if found.place == "colab" and name not in PAGES else _install(
-            found, text, [_bound(name)], flags="--upgrade "
-        )
+        mended = _install(found, text, [_bound(name)], flags="--upgrade ")
+        yield _fresh_colab(text) if found.place == "colab" and name not in PAGES else mended
 
 
 def _check_memory(found: Survey) -> Iterator[Finding]:
@@ -555,8 +576,9 @@ def _torch_fails(found: Survey, torch: Torch) -> Finding:
         # the link is the one that torch/__init__.py gives
         step = "Install Microsoft's C++ library: https://aka.ms/vs/17/release/vc_redist.x64.exe"
         return Finding(text, step, (), stops)
-    index = " --index-url https://download.pytorch.org/whl/cpu" if torch.version.endswith("+cpu") else ""
-    return _install(found, text, ("torch", "torchvision"), stops, f"--force-reinstall{index} ")
+    both = ("torch", "torchvision")
+    index = "--index-url https://download.pytorch.org/whl/cpu " if torch.version.endswith("+cpu") else ""
+    return _install(found, text, both, stops, index, remove=both)
 
 
 def _torch_misses_gpu(found: Survey, torch: Torch) -> Iterator[Finding]:
@@ -725,7 +747,7 @@ def _numbered(findings: tuple[Finding, ...]) -> list[str]:
 
 def _command_lines(command: str) -> list[str]:
     """Keep a command in one line to copy; only one that is wider than the page goes on after a backslash."""
-    lines = textwrap.wrap(command, COLUMNS - 12, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(command, COLUMNS - 11, break_long_words=False, break_on_hyphens=False)
     return textwrap.indent(" \\\n".join(lines), " " * 9).splitlines()
 
 

@@ -1,4 +1,4 @@
-"""A whole machine of canned answers for `gpucourse.backend` and `gpucourse.doctor`, and the machines tests use.
+"""A machine of canned answers for the tests of `gpucourse.backend` and `gpucourse.doctor`, and many such machines.
 
 `FakeSystem` answers every question that `System` asks, so nothing of the real machine shows through.
 """
@@ -18,24 +18,47 @@ from gpucourse.backend import Answer, System
 GIB = 1024**3
 SITE = "/home/ada/gpucourse/.venv/lib/python3.13/site-packages"
 INCLUDE = f"{SITE}/nvidia/cu13/include"
-HEADERS = tuple(f"{INCLUDE}/{name}" for name in ("vector_types.h", "cuda_fp16.h", "cooperative_groups.h", "crt/mma.h"))
-PAGES = {"numpy": "2.3.1", "matplotlib": "3.10.3", "ipywidgets": "8.1.7", "ipykernel": "7.0.0", "tqdm": "4.67.1",
-         "jupyterlab": "4.5.0"}  # fmt: skip
+HEADERS = tuple(
+    f"{INCLUDE}/{name}" for name in ("vector_types.h", "cuda_fp16.h", "cooperative_groups.h", "crt/mma.h")
+)
+PAGES = {
+    "numpy": "2.3.1",
+    "matplotlib": "3.10.3",
+    "ipywidgets": "8.1.7",
+    "ipykernel": "7.0.0",
+    "tqdm": "4.67.1",
+    "jupyterlab": "4.5.0",
+}
 TORCH = {"torch": "2.11.0", "torchvision": "0.26.0"}
 WRITTEN = ("gpucourse.exercises.n01_cpu_vs_gpu", "gpucourse.exercises.n02_arrays_on_the_gpu")
 
 
-def driver_says(cuda: tuple[int, int] | None = (13, 0), problem: str = "", gpus: Sequence[Mapping[str, Any]] = ()) -> str:
+def driver_says(
+    cuda: tuple[int, int] | None = (13, 0), problem: str = "", gpus: Sequence[Mapping[str, Any]] = ()
+) -> str:
     return json.dumps({"problem": problem, "cuda": cuda, "gpus": list(gpus)})
 
 
-def a_gpu(name: str = "NVIDIA L4", capability: tuple[int, int] = (8, 9), gib: int = 24, **more: Any) -> dict[str, Any]:
-    facts = {"name": name, "capability": list(capability), "memory_bytes": gib * GIB, "free_bytes": (gib - 1) * GIB}
+def a_gpu(
+    name: str = "NVIDIA L4", capability: tuple[int, int] = (8, 9), gib: int = 24, **more: Any
+) -> dict[str, Any]:
+    facts = {
+        "name": name,
+        "capability": list(capability),
+        "memory_bytes": gib * GIB,
+        "free_bytes": (gib - 1) * GIB,
+    }
     return facts | more
 
 
 def torch_says(**facts: str) -> str:
-    whole = {"version": "2.11.0+cu130", "vision": "0.26.0+cu130", "cuda": "13.0", "device": "cpu", "error": ""}
+    whole = {
+        "version": "2.11.0+cu130",
+        "vision": "0.26.0+cu130",
+        "cuda": "13.0",
+        "device": "cpu",
+        "error": "",
+    }
     return json.dumps(whole | facts)
 
 
@@ -155,19 +178,29 @@ class FakeSystem(System):
         for word, answer in (("print_driver", self.driver_answer), ("print_torch", self.torch_answer)):
             if word in text:
                 return answer
-        return next((Answer(0, out) for start, out in self.commands.items() if text.startswith(start)), Answer(127))
+        return next(
+            (Answer(0, out) for start, out in self.commands.items() if text.startswith(start)), Answer(127)
+        )
 
 
-def with_gpu(gpu: Mapping[str, Any] | None = None, cuda: tuple[int, int] = (13, 0), cupy: str = "cupy-cuda13x",
-             **changes: Any) -> FakeSystem:  # fmt: skip
+def with_gpu(
+    gpu: Mapping[str, Any] | None = None,
+    cuda: tuple[int, int] = (13, 0),
+    cupy: str = "cupy-cuda13x",
+    **changes: Any,
+) -> FakeSystem:
     """A Linux machine with one GPU, its driver and a CuPy that works, and whatever `changes` says."""
     base = FakeSystem(
-        libraries=("libcuda.so.1",), vendors=("0x8086", "0x10de"), packages=PAGES | TORCH | ({cupy: "14.0.1"} if cupy else {}),
-        files={"/proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX Open Kernel Module  580.95.05  Release Build"},
+        libraries=("libcuda.so.1",),
+        vendors=("0x8086", "0x10de"),
+        packages=PAGES | TORCH | ({cupy: "14.0.1"} if cupy else {}),
+        files={
+            "/proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX Open Kernel Module  580.95.05  Release Build"
+        },
         modules={"cuda.bindings.nvrtc": nvrtc_module(), "cupy": working_cupy()},
         driver_answer=Answer(0, driver_says(cuda, gpus=[gpu or a_gpu()])),
         torch_answer=Answer(0, torch_says(device="cuda")),
-    )  # fmt: skip
+    )
     return base.but(**changes)
 
 
@@ -177,8 +210,10 @@ def without(names: Sequence[str], packages: Mapping[str, str] | None = None) -> 
 
 COLAB = {"COLAB_RELEASE_TAG": "release-colab_20261101"}
 _PASCAL = a_gpu("NVIDIA GeForce GTX 1080", (6, 1), 8)
-_NO_NVRTC = RuntimeError("CuPy failed to load libnvrtc.so.13: OSError: libnvrtc.so.13: cannot open shared object file: "
-                         "No such file or directory")  # fmt: skip
+_NO_NVRTC = RuntimeError(
+    "CuPy failed to load libnvrtc.so.13: OSError: libnvrtc.so.13: cannot open shared object file: "
+    "No such file or directory"
+)
 _NO_HEADERS = RuntimeError('/tmp/x.cu(1): catastrophic error: cannot open source file "vector_types.h"')
 NMS = "RuntimeError: operator torchvision::nms does not exist"
 
@@ -189,7 +224,9 @@ MACHINES: dict[str, Callable[[], FakeSystem]] = {
     "cuda 12 cupy on a cuda 13 driver": lambda: with_gpu(cupy="cupy-cuda12x"),
     "cuda 13 cupy on a cuda 12 driver": lambda: with_gpu(cuda=(12, 4)),
     "driver older than every wheel": lambda: with_gpu(cuda=(11, 4)),
-    "two cupys": lambda: with_gpu(packages=PAGES | TORCH | {"cupy-cuda12x": "14.0.1", "cupy-cuda13x": "14.0.1"}),
+    "two cupys": lambda: with_gpu(
+        packages=PAGES | TORCH | {"cupy-cuda12x": "14.0.1", "cupy-cuda13x": "14.0.1"}
+    ),
     "gpu without cupy": lambda: with_gpu(cupy=""),
     "amd cupy": lambda: with_gpu(cupy="cupy-rocm-7-0"),
     "gpu without nvrtc": lambda: with_gpu(modules={"cupy": failing_cupy(_NO_NVRTC)}),
@@ -201,20 +238,40 @@ MACHINES: dict[str, Callable[[], FakeSystem]] = {
     "colab cpu": lambda: FakeSystem(variables=COLAB, notebook=True, venv=False),
     "colab gpu": lambda: with_gpu(a_gpu("Tesla T4", (7, 5), 15), variables=COLAB, notebook=True, venv=False),
     "binder": lambda: FakeSystem(
-        variables={"BINDER_SERVICE_HOST": "10.0.0.1"}, notebook=True, venv=False, allowed=8, count=8, memory=64 * GIB,
-        files={"/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": "100000 100000\n",
-               "/sys/fs/cgroup/memory.max": f"{2 * GIB}\n"},
+        variables={"BINDER_SERVICE_HOST": "10.0.0.1"},
+        notebook=True,
+        venv=False,
+        allowed=8,
+        count=8,
+        memory=64 * GIB,
+        files={
+            "/proc/self/cgroup": "0::/\n",
+            "/sys/fs/cgroup/cpu.max": "100000 100000\n",
+            "/sys/fs/cgroup/memory.max": f"{2 * GIB}\n",
+        },
         torch_answer=Answer(0, torch_says(version="2.11.0+cpu", vision="0.26.0+cpu", cuda="")),
-    ),  # fmt: skip
+    ),
     "macos": lambda: FakeSystem(
-        os="darwin", system_release="Darwin 25.0.0 arm64", modules={}, paths=(), allowed=None, count=10, vendors=(),
-        commands={"sysctl": "Apple M4\n"}, torch_answer=Answer(0, torch_says(version="2.11.0", vision="0.26.0", cuda="")),
-    ),  # fmt: skip
+        os="darwin",
+        system_release="Darwin 25.0.0 arm64",
+        modules={},
+        paths=(),
+        allowed=None,
+        count=10,
+        vendors=(),
+        commands={"sysctl": "Apple M4\n"},
+        torch_answer=Answer(0, torch_says(version="2.11.0", vision="0.26.0", cuda="")),
+    ),
     "windows": lambda: FakeSystem(
-        os="win32", system_release="Windows 11 AMD64", allowed=None, count=12, vendors=(),
-        interpreter="C:\\Users\\ada\\gpucourse\\.venv\\Scripts\\python.exe", here="C:\\Users\\ada\\gpucourse",
+        os="win32",
+        system_release="Windows 11 AMD64",
+        allowed=None,
+        count=12,
+        vendors=(),
+        interpreter="C:\\Users\\ada\\gpucourse\\.venv\\Scripts\\python.exe",
+        here="C:\\Users\\ada\\gpucourse",
         variables={"PROCESSOR_IDENTIFIER": "Intel64 Family 6 Model 154 Stepping 3, GenuineIntel"},
-    ),  # fmt: skip
+    ),
     "cpu torch beside a cuda torchvision": lambda: FakeSystem(
         torch_answer=Answer(0, torch_says(version="2.11.0+cpu", vision="", cuda="", error=NMS))
     ),
@@ -231,14 +288,18 @@ MACHINES: dict[str, Callable[[], FakeSystem]] = {
     "one core": lambda: FakeSystem(allowed=1, count=1, memory=2 * GIB),
     "little memory": lambda: FakeSystem(memory=1 * GIB),
     "wsl": lambda: with_gpu(
-        libraries=("/usr/lib/wsl/lib/libcuda.so.1",), paths=(*HEADERS, "/usr/lib/wsl/lib/libcuda.so.1", "/usr/lib/wsl/lib/nvidia-smi"),
+        libraries=("/usr/lib/wsl/lib/libcuda.so.1",),
+        paths=(*HEADERS, "/usr/lib/wsl/lib/libcuda.so.1", "/usr/lib/wsl/lib/nvidia-smi"),
         files={"/proc/version": "Linux version 6.6.87.2-microsoft-standard-WSL2"},
         commands={"/usr/lib/wsl/lib/nvidia-smi --query": "581.29\n"},
-    ),  # fmt: skip
-    "wsl without a driver": lambda: FakeSystem(files={"/proc/version": "Linux version 6.6.87.2-microsoft-standard-WSL2"}),
+    ),
+    "wsl without a driver": lambda: FakeSystem(
+        files={"/proc/version": "Linux version 6.6.87.2-microsoft-standard-WSL2"}
+    ),
     "gpu full": lambda: with_gpu(a_gpu(free_bytes=0, problem="CUDA_ERROR_OUT_OF_MEMORY")),
     "gpu hidden": lambda: with_gpu(
-        variables={"CUDA_VISIBLE_DEVICES": ""}, driver_answer=Answer(0, driver_says(problem="CUDA_ERROR_NO_DEVICE"))
+        variables={"CUDA_VISIBLE_DEVICES": ""},
+        driver_answer=Answer(0, driver_says(problem="CUDA_ERROR_NO_DEVICE")),
     ),
     "old gpu": lambda: with_gpu(_PASCAL),
     "old gpu without cupy": lambda: with_gpu(_PASCAL, cupy=""),
@@ -247,7 +308,9 @@ MACHINES: dict[str, Callable[[], FakeSystem]] = {
     "driver half updated": lambda: with_gpu(
         driver_answer=Answer(0, driver_says(None, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"))
     ),
-    "gpu without a driver": lambda: FakeSystem(vendors=("0x8086", "0x10de"), files={"/etc/os-release": "ID=ubuntu\n"}),
+    "gpu without a driver": lambda: FakeSystem(
+        vendors=("0x8086", "0x10de"), files={"/etc/os-release": "ID=ubuntu\n"}
+    ),
     "container without the gpu": lambda: FakeSystem(
         vendors=("0x10de",), files={"/proc/driver/nvidia/version": "NVRM version: 580.95.05"}
     ),
