@@ -19,10 +19,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import psutil
-from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -78,23 +78,23 @@ def execute(notebook: nbformat.NotebookNode) -> tuple[float, int]:
     Raises CellExecutionError with the failing cell, or TimeoutError when the lesson hangs.
     """
     with tempfile.TemporaryDirectory() as folder:
-        manager = KernelManager(kernel_name="python3")
-        manager.kernel_spec.argv[0] = sys.executable   # this environment, whatever `python3` is elsewhere
         client = NotebookClient(
             notebook,
-            km=manager,
+            kernel_name="python3",
             timeout=CELL_SECONDS,
             startup_timeout=60,
             record_timing=False,
             store_widget_state=False,
             resources={"metadata": {"path": folder}},
         )
+        manager = client.create_kernel_manager()
+        manager.kernel_spec.argv[0] = sys.executable   # this environment, whatever `python3` is elsewhere
         environment = os.environ | {"GPUCOURSE_PROGRESS": str(Path(folder, "progress.json"))}
         with client.setup_kernel(env=environment, cwd=folder):
             return _run_cells(client, manager)
 
 
-def _run_cells(client: NotebookClient, manager: KernelManager) -> tuple[float, int]:
+def _run_cells(client: NotebookClient, manager: Any) -> tuple[float, int]:
     hung = threading.Timer(LESSON_SECONDS, manager.provisioner.process.kill)
     memory = _PeakMemory(manager.provisioner.process.pid)
     for thread in (hung, memory):
