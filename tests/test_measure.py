@@ -118,7 +118,7 @@ def test_a_rehearsal_on_the_simulator_says_so(xp: str, monkeypatch, tmp_path: Pa
     status = measure.run(arguments(out=tmp_path))
     printed = capsys.readouterr().out
     assert "rehearsal" in printed
-    assert "/s" not in printed  # the simulator shows no rate and no time
+    assert "pixel/s" not in printed and "B/s" not in printed  # the simulator shows no rate and no time
     content = recorded.read(tmp_path / "simulator.json")
     names = {r["name"] for r in content["results"] if "error" in r}
     assert "launch" in names
@@ -222,6 +222,14 @@ def test_brighten_scales_shifts_and_cuts_off() -> None:
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, expected, atol=1e-6)
     np.testing.assert_allclose(photo.brighten_loop(image.tolist()), expected, atol=1e-6)
+
+
+def test_both_is_one_after_the_other() -> None:
+    image = np.random.default_rng(2).random((6, 8), np.float32)
+    bright = np.clip(1.2 * image.astype(np.float64) + 0.1, 0, 1)
+    expected = scipy.ndimage.uniform_filter(bright, 3)[1:-1, 1:-1]
+    np.testing.assert_allclose(photo.work(np, image), expected, rtol=1e-5)
+    np.testing.assert_allclose(photo.work_loop(image.tolist()), expected, rtol=1e-6)
 
 
 def test_bands_cover_every_row_once_and_the_neighbors_too() -> None:
