@@ -1,10 +1,11 @@
-"""The exercises of lesson 02, arrays on the GPU: transfers, timing, dtypes, temporaries, two modules, a pipeline."""
+"""The exercises of lesson 02: transfers, timing, dtypes, temporaries, two array modules, a pipeline."""
 
 from __future__ import annotations
 
 import inspect
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -63,7 +64,9 @@ def _name_mistake(got: Any, due: Any, args: tuple[Any, ...], mistakes: Mistakes,
     return None
 
 
-def _judge_values(got: Any, due: Any, args: tuple[Any, ...], mistakes: Mistakes, call: str, rtol: float) -> None:
+def _judge_values(
+    got: Any, due: Any, args: tuple[Any, ...], mistakes: Mistakes, call: str, rtol: float
+) -> None:
     got, due = np.asarray(got), np.asarray(due)
     if _close(got, due, rtol):
         return
@@ -79,7 +82,9 @@ def _judge_values(got: Any, due: Any, args: tuple[Any, ...], mistakes: Mistakes,
 # -- 02.1 -------------------------------------------------------------------------------------------
 
 
-def tight(x: np.ndarray, steps: int, low: bool = True, always: bool = False, when: str = "between") -> np.ndarray:
+def tight(
+    x: np.ndarray, steps: int, low: bool = True, always: bool = False, when: str = "between"
+) -> np.ndarray:
     """The means of all steps, in NumPy; the options make the plausible mistakes."""
     trace = []
     for _ in range(steps):
@@ -139,9 +144,11 @@ def _judge_crossings(crossings: list[Crossing], x: Any, steps: int) -> None:
     if len(fetched) > 1 or (sent and fetched):
         worst = max(fetched, key=lambda c: (c.nbytes, -c.place.line))
         times = sum(c.place == worst.place for c in fetched)
-        left = f"{len(fetched)} copies to the host are left for {steps} step{'s' * (steps != 1)}; one is enough. "
         if len(fetched) > 1:
-            raise Wrong(f"{left}{worst.place} causes {times} of them. {_remedy(worst, x)}")
+            raise Wrong(
+                f"{len(fetched)} copies to the host in {steps} step{'s' * (steps != 1)}; one is enough. "
+                f"{worst.place} causes {times} of them. {_remedy(worst, x)}"
+            )
     if sent:
         raise Wrong(
             f"{sent[0].place} sends {sent[0].nbytes:,} bytes from the host to the device. Nothing has to go "
@@ -151,13 +158,19 @@ def _judge_crossings(crossings: list[Crossing], x: Any, steps: int) -> None:
 
 def _remedy(crossing: Crossing, x: Any) -> str:
     if crossing.nbytes >= x.nbytes and x.size > 1:
-        return (f"It copies a whole array of {crossing.nbytes:,} bytes. What you do with the copy, xp or a method "
-                "of x can do on the device: `x.min()`.")
+        return (
+            f"It copies a whole array of {crossing.nbytes:,} bytes. What you do with it, `xp` or a method "
+            "of x can do on the device: `x.min()`."
+        )
     if crossing.cause == "__bool__":
-        return ("`if`, `and`, Python's own `max` and the like need a truth value on the host, so the host waits for the "
-                "device. Let the device choose: `xp.maximum(x.max(), 1)` or `xp.where`.")
-    return ("It fetches a single number, and the host waits for it. Keep the means on the device as they are, "
-            "without dimensions, and fetch all at once after the loop: `xp.stack(trace).get()`.")
+        return (
+            "`if`, `and`, Python's own `max` and the like need a truth value on the host, so the host waits "
+            "for the device. Let the device choose: `xp.maximum(x.max(), 1)` or `xp.where`."
+        )
+    return (
+        "It fetches a single number, and the host waits for it. Keep the means on the device as they are, "
+        "without dimensions, and fetch all at once after the loop: `xp.stack(trace).get()`."
+    )
 
 
 def _judge_place(got: Any, call: str) -> None:
@@ -192,7 +205,11 @@ TIGHT = Problem(
         "is. "
         "Returns a NumPy array with the mean of each step. The check runs it on the simulator, which counts."
     ),
-    stub='def tight(xp, x, steps):\n    """What leaky returns, with a single copy to the host."""\n    return ...\n',
+    stub=(
+        "def tight(xp, x, steps):\n"
+        '    """What leaky returns, with a single copy to the host."""\n'
+        "    return ...\n"
+    ),
     answer="tight",
     lines=7,
     hints=(
@@ -245,16 +262,37 @@ ANSWERS: tuple[tuple[Callable[[list[float]], Any], str], ...] = (
 
 
 def judge_honest_time(answer: Any) -> None:
-    """Hand over devices of arithmetic; judge the value, and name the cause from what was called when."""
+    """Hand over devices of arithmetic; judge the values, and name the cause from what was called when."""
     _require(answer, "honest_time(run, synchronize, clock, repeat)")
-    for repeat in (1, 5, 3, 7):
-        device = FakeDevice(LENGTHS)
-        call = f"honest_time(run, synchronize, clock, {repeat})"
-        got = _value(answer, (device.run, device.synchronize, device.clock, repeat), call)
-        times = _true_times(device, repeat)
-        if times and _is_number(got) and _close(got, statistics.median(times), 1e-6):
-            continue
-        raise Wrong(_timing_mistake(device, got, times, repeat, call))
+    trials = [_time_trial(answer, repeat) for repeat in (5, 1, 3, 7)]
+    for trial in trials:
+        if not trial.right:
+            raise Wrong(_timing_mistake(trial, trials))
+
+
+@dataclass(frozen=True)
+class TimeTrial:
+    """One call of the answer: its device, `repeat`, result, and the true times of the runs that count."""
+
+    device: FakeDevice
+    repeat: int
+    got: Any
+    times: list[float]
+
+    @property
+    def right(self) -> bool:
+        return bool(self.times) and _is_number(self.got) and self.agrees(statistics.median)
+
+    def agrees(self, summary: Callable[[list[float]], float]) -> bool:
+        """Say whether the result is this summary of the true times."""
+        return _is_number(self.got) and _close(self.got, summary(self.times), 1e-6)
+
+
+def _time_trial(answer: Any, repeat: int) -> TimeTrial:
+    device = FakeDevice(LENGTHS)
+    call = f"honest_time(run, synchronize, clock, {repeat})"
+    got = _value(answer, (device.run, device.synchronize, device.clock, repeat), call)
+    return TimeTrial(device, repeat, got, _true_times(device, repeat))
 
 
 def _true_times(device: FakeDevice, repeat: int) -> list[float]:
@@ -267,26 +305,21 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _timing_mistake(device: FakeDevice, got: Any, times: list[float], repeat: int, call: str) -> str:
-    steps = (_unused, _waits, _warm_up, _number_of_runs)
-    for step in steps:
-        cause = step(device, repeat)
+def _timing_mistake(trial: TimeTrial, trials: list[TimeTrial]) -> str:
+    for look in (_unused, _waits, _warm_up, _number_of_runs):
+        cause = look(trial.device, trial.repeat)
         if cause:
             return cause
-    if not _is_number(got):
-        extra = " Return their median." if isinstance(got, list | tuple | np.ndarray) else ""
-        return f"{call} should be a number of seconds but is {called(got)}.{extra}"
-    for wrong, cause in ANSWERS:
-        if _close(got, wrong(times), 1e-6):
+    call = f"honest_time(run, synchronize, clock, {trial.repeat})"
+    if not _is_number(trial.got):
+        extra = " Return their median." if isinstance(trial.got, list | tuple | np.ndarray) else ""
+        return f"{call} should be a number of seconds but is {called(trial.got)}.{extra}"
+    for summary, cause in ANSWERS:
+        if all(each.times and each.agrees(summary) for each in trials):
             return cause
-    return (
-        f"{call} should be {statistics.median(times):.6g} but is {float(got):.6g}; the runs took "
-        f"{_listed(times)} s."
-    )
-
-
-def _listed(times: list[float]) -> str:
-    return ", ".join(f"{time:.4g}" for time in times)
+    due = statistics.median(trial.times)
+    took = ", ".join(f"{time:.4g}" for time in trial.times)
+    return f"{call} should be {due:.6g} but is {float(trial.got):.6g}; the runs took {took} s."
 
 
 def _unused(device: FakeDevice, repeat: int) -> str | None:
@@ -350,12 +383,16 @@ def _number_of_runs(device: FakeDevice, repeat: int) -> str | None:
             f"One pair of readings round all {repeat} runs gives only their sum, and so their mean. "
             "For a median, read the clock before and after each run."
         )
+    if repeat > 1 and sum(event.what == "clock" for event in device.events) == repeat + 1:
+        return (
+            "The clock is started once, before the loop. From the second run on the differences hold "
+            "all the runs before: read `start = clock()` anew for each run."
+        )
+    if any(reading.runs > 1 for reading in timed):
+        return "`run()` is called more than once between two readings of the clock. Time one run at a time."
     count = len(timed) - (0 if timed[0].after_first_run else 1)
     if count != repeat:
-        return (
-            f"With repeat={repeat} there should be {repeat} timed runs after the warm-up, but there are "
-            f"{count}."
-        )
+        return f"repeat is {repeat}, but after the warm-up the number of timed runs is {count}."
     if not timed[0].after_first_run:
         return "The first, compiling call is among the times. Leave it out before you take the median."
     return None
@@ -429,7 +466,8 @@ GAIN_MISTAKES: Mistakes = (
     (lambda x, db: x * float(10 ** (-db / 20)), "The sign is turned round: positive decibels make x larger."),
     (lambda x, db: x / float(10 ** (db / 20)), "The sign is turned round: positive decibels make x larger."),
     (lambda x, db: x * float(np.exp(db / 20)), "The base is 10, not e: 10 ** (db / 20)."),
-    (lambda x, db: x * float(db), "This multiplies by the decibels themselves. The factor is 10 ** (db / 20)."),
+    (lambda x, db: x * float(db),
+     "This multiplies by the decibels themselves. The factor is 10 ** (db / 20)."),
     (lambda x, db: x * float(db / 20), "The power is missing: the factor is 10 ** (db / 20)."),
     (lambda x, db: x + float(10 ** (db / 20)), "The factor is added. Multiply by it."),
     (lambda x, db: x * float(20 * np.log10(abs(db))),
@@ -507,7 +545,10 @@ GAIN = Problem(
         "gives way to x.",
         "`return x * ___(10 ** (db / 20))`",
     ),
-    solution='def gain(x, db):\n    """x made louder by db decibels, in the dtype of x."""\n    return x * float(10 ** (db / 20))\n',
+    solution=(
+        'def gain(x, db):\n    """x made louder by db decibels, in the dtype of x."""\n'
+        "    return x * float(10 ** (db / 20))\n"
+    ),
     why=(
         "A Python number is weak: it takes the dtype of the array. A NumPy scalar is not, so one "
         "`np.float64` would make "
@@ -527,7 +568,8 @@ def cubic(x: np.ndarray) -> np.ndarray:
 
 CUBIC_MISTAKES: Mistakes = (
     (lambda x: ((2 * x + 3) * x + 0.5) * x + 1, "The 3 has the wrong sign: it is subtracted."),
-    (lambda x: ((1 * x + 0.5) * x - 3) * x + 2, "The coefficients come in the wrong order: start with the one of x**3."),
+    (lambda x: ((1 * x + 0.5) * x - 3) * x + 2,
+     "The coefficients come in the wrong order: start with the one of x**3."),
     (lambda x: (2 * x - 3) * x + 0.5, "One step is missing: the last `*= x` and `+= 1`."),
     (lambda x: ((2 * x - 3) * x + 0.5) * x, "The constant 1 is missing at the end."),
     (lambda x: (((2 * x - 3) * x + 0.5) * x + 1) * x, "There is one `*= x` too many."),
@@ -626,7 +668,8 @@ FADE_MISTAKES: Mistakes = (
     (lambda x: x * np.arange(x.size) / x.size,
      "The ramp stops one step short of 1: there are x.size - 1 steps between x.size values."),
     (lambda x: x * np.arange(x.size), "The ramp goes up to x.size - 1. It should end at 1."),
-    (lambda x: x * np.linspace(0, 1, x.size + 1)[1:], "The ramp starts above 0: its first value should be 0."),
+    (lambda x: x * np.linspace(0, 1, x.size + 1)[1:],
+     "The ramp starts above 0: its first value should be 0."),
     (lambda x: np.linspace(0, 1, x.size), "This is the ramp itself. Multiply x by it."),
     (lambda x: x + np.linspace(0, 1, x.size), "The ramp is added. Multiply x by it."),
     (lambda x: x * x.size, "x is multiplied by its size. Multiply it by the ramp."),
@@ -673,7 +716,7 @@ def _judge_fade_on(side: str, module: Any, answer: Any, xp: Any) -> None:
 
 def _judge_side(got: Any, side: str, xp: Any, call: str) -> None:
     if side == "host" and not isinstance(got, np.ndarray):
-        extra = " It was carried to the device: which module made the ramp, or x?" if isinstance(got, xp.ndarray) else ""
+        extra = " It was carried to the device." if isinstance(got, xp.ndarray) else ""
         raise Wrong(f"{call} should be a NumPy array but is {called(got, xp)}.{extra}")
     if side == "device" and not isinstance(got, xp.ndarray):
         extra = " It was carried to the host." if isinstance(got, np.ndarray) else ""
@@ -748,7 +791,8 @@ TO_THE_DEVICE: tuple[Part, ...] = (
 TO_THE_HOST: tuple[Part, ...] = (
     (lambda h, w, b: b, "That is the number of counts. Each is an int64 of 8 bytes."),
     (lambda h, w, b: 4 * b, "The counts of `histogram` are int64: 8 bytes each, not 4."),
-    (lambda h, w, b: 8 * (b + 1), "There are bins + 1 edges, but only the counts are fetched, one for each bin."),
+    (lambda h, w, b: 8 * (b + 1),
+     "There are bins + 1 edges, but only the counts are fetched, one for each bin."),
     (lambda h, w, b: 8 * b + 8 * (b + 1), "Only the counts are fetched. The edges stay on the device."),
     (lambda h, w, b: 8 * b + 4 * (b + 1), "Only the counts are fetched. The edges stay on the device."),
     (lambda h, w, b: 64 * b, "That is bits. The question is bytes."),
@@ -763,11 +807,15 @@ OPERATIONS: tuple[Part, ...] = (
     (lambda h, w, b: 13, "Three too many: the three slices are views, no operation is carried out for them."),
     (lambda h, w, b: 12, "Two too many: `asarray` and `get` are transfers, not array operations."),
     (lambda h, w, b: 11, "One too many. Transfers (`asarray`, `get`) and slices are not array operations."),
-    (lambda h, w, b: 9, "One too few. Easily overlooked: `astype`, `histogram`, and `high - low` beside `x - low`."),
-    (lambda h, w, b: 8, "Two too few. Easily overlooked: `astype`, `histogram`, `min` and `max`, and `high - low`."),
+    (lambda h, w, b: 9,
+     "One too few. Easily overlooked: `astype`, `histogram`, and `high - low` beside `x - low`."),
+    (lambda h, w, b: 8,
+     "Two too few. Easily overlooked: `astype`, `histogram`, `min` and `max`, and `high - low`."),
     (lambda h, w, b: 7, "Three too few. Count `astype`, `min`, `max`, every operator, and `histogram`."),
-    (lambda h, w, b: 6, "These are the operators alone. `astype`, `min`, `max` and `histogram` are operations too."),
-    (lambda h, w, b: 3, "These are the lines or the stages. Each operator and each function on an array counts."),
+    (lambda h, w, b: 6,
+     "These are the operators alone. `astype`, `min`, `max` and `histogram` are operations too."),
+    (lambda h, w, b: 3,
+     "These are the lines or the stages. Each operator and each function on an array counts."),
     (lambda h, w, b: 10 * h * w, "An operation on a whole array counts once, however many elements it has."),
 )
 PARTS = (

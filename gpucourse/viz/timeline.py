@@ -61,7 +61,7 @@ def _copy(kind: str, start: float, length: float) -> list[Bar]:
 
 
 def draw(
-    kernels: int = 4, kernel: float = 100, launch: float = 10, megabytes: float = 0, wait: bool = False
+    kernels: int = 4, kernel: float = 100, launch: float = 25, megabytes: float = 0, wait: bool = False
 ) -> tuple[Figure, str]:
     """Draw host, device and the two clock readings, and say them in a sentence."""
     plan = schedule(kernels, kernel, launch, megabytes, wait)
@@ -93,11 +93,11 @@ def _sentence(
 
 
 def timeline(
-    kernels: int = 4, kernel: float = 100, launch: float = 10, megabytes: float = 0, wait: bool = False
+    kernels: int = 4, kernel: float = 100, launch: float = 25, megabytes: float = 0, wait: bool = False
 ) -> None:
     """Print what a clock on the host reads, and show who works when; times in µs, data in MB each way.
 
-    >>> timeline(kernels=4, kernel=100, launch=10)   # doctest: +SKIP
+    >>> timeline(kernels=4, kernel=100, launch=25)   # doctest: +SKIP
     """
     explorer.show(draw, kernels=kernels, kernel=kernel, launch=launch, megabytes=megabytes, wait=wait)
 
@@ -109,7 +109,7 @@ def explore() -> explorer.Explorer | None:
         draw,
         kernels=explorer.slider(4, 1, 12, 1, "kernels"),
         kernel=explorer.steps(100, [1, 2, 5, 10, 20, 50, 100, 200, 500], "one kernel (µs)"),
-        launch=explorer.steps(10, [2, 5, 10, 20, 50], "one launch (µs)"),
+        launch=explorer.steps(25, [2, 5, 10, 25, 50], "one launch (µs)"),
         megabytes=explorer.steps(0, [0, 1, 4, 16], "copied each way (MB)"),
         wait=explorer.switch(False, "wait for the device before the clock stops"),
     )

@@ -101,7 +101,7 @@ MUTANTS = {
             timing("run()\nsynchronize()\nstart = clock()\nfor _ in range(repeat):\n    run()\nsynchronize()\nreturn (clock() - start) / repeat"),
             expect="One pair of readings",
         ),
-        Mutant("always five", timing_loop(count="5", result="sorted(times)[2]"), expect="repeat=1"),
+        Mutant("always five", timing_loop(count="5", result="sorted(times)[2]"), expect="number of timed runs is 5"),
         Mutant("keeps the compiling run", timing_loop(before="pass", count="repeat + 1", result="sorted(times)[len(times) // 2]"), expect="compiling"),
         Mutant("a clock of its own", timing_loop().replace("clock()", "time.perf_counter()"), expect="never read"),
         Mutant("run without parentheses", timing_loop(before="run", loop=GOOD_LOOP.replace("run()", "run")), expect="parentheses"),
