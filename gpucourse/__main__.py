@@ -24,11 +24,18 @@ def main(argv: list[str] | None = None) -> int:
     chosen = next((word for word in words if word in COMMANDS), None)
     try:
         module = _load(chosen) if chosen else None
-        args = _parser(chosen, module).parse_args(words)
-        return int(module.run(args)) if module else 2
+        return _run(chosen, module, words)
     except CourseError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _run(chosen: str | None, module: ModuleType | None, words: list[str]) -> int:
+    parser = _parser(chosen, module)
+    args, args.rest = parser.parse_known_args(words)
+    if args.rest and not hasattr(module, "PASSES_ON"):
+        parser.error(f"{chosen} does not know {' '.join(args.rest)}")
+    return int(module.run(args)) if module else 2
 
 
 def _load(command: str) -> ModuleType:

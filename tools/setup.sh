@@ -9,8 +9,10 @@
 set -u
 
 mode=${1:-learn}
-room_gb=${GPUCOURSE_ROOM_GB:-9}    # the environment takes 6.9 GB, pip's temporary files the rest
+room_gb=10     # measured: 6.4 GB stay, and pip needs 3 GB more while it installs
+cache_gb=14    # with less than this free, pip's cache of what it downloaded does without its 3 GB
 cd "$(dirname "$0")/.." || exit 1
+folder=$(pwd -P)
 venv=.venv
 python=$venv/bin/python
 stamp=$venv/.gpucourse-$mode
@@ -21,7 +23,7 @@ say() { printf '%s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # The folder is part of the fingerprint: an environment does not survive being moved.
-fingerprint() { { pwd; cat requirements.txt pyproject.toml; } | cksum; }
+fingerprint() { { echo "$folder"; cat requirements.txt pyproject.toml; } | cksum; }
 
 up_to_date() {
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ] && [ -x "$python" ]
@@ -37,7 +39,8 @@ can_make_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 # Sets `best` to the newest Python that is in range and can make an environment; else explains.
 find_python() {
     best='' found='' without_venv=''
-    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
+    if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3.13 python3.12 python3.11 python3 python; fi
+    for candidate in "$@"; do
         version=$(version_of "$candidate")
         [ -n "$version" ] || continue
         found=$version
@@ -61,8 +64,10 @@ fail_no_python() {
     esac
 }
 
+free_gb() { df -Pk . | awk 'NR == 2 { printf "%d", $4 / 1000000 }'; }
+
 require_room() {
-    free_gb=$(df -Pk . | awk 'NR == 2 { printf "%d", $4 / 1000000 }')
+    free_gb=$(free_gb)
     [ "$free_gb" -ge "$room_gb" ] || fail "$free_gb GB are free on this disk; the environment needs about $room_gb GB." \
         "Next step: free some space, or clone the course on a larger disk"
 }
@@ -74,6 +79,8 @@ drop_broken() {
         say "setup: an earlier run did not finish; .venv is made anew"
     elif ! "$python" -c 'import pip' 2>/dev/null; then
         say "setup: the Python in .venv does not run any more; .venv is made anew"
+    elif ! grep -qF "$folder/$venv" "$venv/bin/activate"; then
+        say "setup: the folder has moved since .venv was made; .venv is made anew"
     else
         return 0
     fi
@@ -84,15 +91,19 @@ make_venv() {
     find_python
     require_room
     say "setup: making .venv with Python $(version_of "$best"); about 3 GB to download, some minutes, once"
-    mkdir -p "$venv" && : >"$unfinished" || fail "cannot write into $(pwd). Next step: clone the course where you may write"
+    mkdir -p "$venv" 2>/dev/null
+    { : >"$unfinished"; } 2>/dev/null || fail "cannot write into $folder. Next step: clone the course where you may write"
     "$best" -m venv "$venv" >"$log" 2>&1 || fail_install
 }
 
 # pip's temporary files go beside .venv: /tmp is often a small disk in memory.
 install() {
-    case $mode in develop) package=.[dev] ;; *) package=. ;; esac
+    package=.
+    [ "$mode" = learn ] || package='.[dev]'
+    rm -rf "$venv/tmp"
     mkdir -p "$venv/tmp"
-    TMPDIR=$(pwd)/$venv/tmp "$python" -m pip install --disable-pip-version-check \
+    [ "$(free_gb)" -ge "$cache_gb" ] || export PIP_NO_CACHE_DIR=1
+    TMPDIR=$folder/$venv/tmp "$python" -m pip install --disable-pip-version-check \
         -r requirements.txt -e "$package" 2>"$log" || fail_install
     rm -rf "$venv/tmp"
 }
@@ -101,7 +112,7 @@ fail_install() {
     rm -rf "$venv/tmp"
     saw() { grep -qiE "$1" "$log"; }
     if saw 'no space left on device|errno 28'; then
-        fail "the disk is full ($(df -Pk . | awk 'NR == 2 { printf "%.1f", $4 / 1000000 }') GB left)." \
+        fail "the disk is full ($(free_gb) GB left)." \
             "Next step: free about $room_gb GB and repeat"
     elif saw 'name resolution|name or service not known|network is unreachable|connection refused|failed to establish|timed out|proxyerror|nodename nor'; then
         fail "the package index cannot be reached. Next step: check the network (or PIP_PROXY, PIP_INDEX_URL) and repeat;" \
@@ -109,7 +120,8 @@ fail_install() {
     elif saw 'permission denied'; then
         fail "no permission to write ($(grep -i 'permission denied' "$log" | tail -n 1)). Next step: give .venv back to you: sudo chown -R \"\$USER\" .venv"
     fi
-    fail "$(grep -v '^ *$' "$log" | grep -i error | tail -n 1) Next step: read $log, or repeat after: rm -rf .venv"
+    cause=$(grep -i error "$log" | tail -n 1)
+    fail "${cause:-pip did not finish.} Next step: read $log, or repeat after: rm -rf .venv"
 }
 
 case $mode in learn | develop) ;; *) fail "usage: tools/setup.sh learn|develop, not $mode" ;; esac
@@ -120,5 +132,6 @@ good_version "$(version_of "$python")" ||
     fail ".venv holds Python $(version_of "$python"); the course needs 3.11 to 3.13. Next step: rm -rf .venv, then repeat"
 install
 fingerprint >"$stamp"
+[ "$mode" = learn ] || cp "$stamp" "$venv/.gpucourse-learn"
 rm -f "$unfinished"
 say "setup: ready"
