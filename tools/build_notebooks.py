@@ -90,7 +90,7 @@ def execute(notebook: nbformat.NotebookNode) -> tuple[float, int]:
         manager = client.create_kernel_manager()
         manager.kernel_spec.argv[0] = sys.executable   # this environment, whatever `python3` is elsewhere
         environment = os.environ | {"GPUCOURSE_PROGRESS": str(Path(folder, "progress.json"))}
-        with client.setup_kernel(env=environment, cwd=folder):
+        with client.setup_kernel(env=environment, cwd=folder, extra_arguments=["--log-level=40"]):
             return _run_cells(client, manager)
 
 
