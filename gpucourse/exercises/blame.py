@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import sysconfig
-import traceback
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +56,16 @@ def error_text(error: BaseException) -> str:
 def sentence(error: BaseException, where: str = "") -> str:
     """Return the sentence that tells a learner what went wrong, in which line, for which call."""
     at = place(error)
-    start = f"{at} raised" if at else "Calling it raised"
-    return f"{start} {error_text(error)}" + (f", in {where}." if where else ".")
+    if not at and not where:
+        return f"This answer could not be judged: {error_text(error)}."
+    in_call = f", in {where}." if where else "."
+    return f"{at or where} raised {error_text(error)}{in_call if at else '.'}"
+
+
+def is_unfinished(error: BaseException) -> bool:
+    """Say whether the error comes from computing with a `...` that still stands in the code."""
+    kinds = (TypeError, AttributeError, ValueError)
+    return isinstance(error, kinds) and "ellipsis" in error_text(error).lower()
 
 
 def warned(caught: list[warnings.WarningMessage]) -> str:
@@ -67,8 +74,3 @@ def warned(caught: list[warnings.WarningMessage]) -> str:
         if issubclass(entry.category, RuntimeWarning) and is_learners(entry.filename):
             return f" Line {entry.lineno} warned: {entry.message}."
     return ""
-
-
-def forget(error: BaseException) -> None:
-    """Let go of the variables that the traceback of `error` keeps alive."""
-    traceback.clear_frames(error.__traceback__)

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
-import math
-import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-# kind -> how a sentence calls it
-NAMES = {
-    "none": "None",
-    "ellipsis": "still `...`",
-    "bool": "True or False",
-    "number": "a number",
-    "complex": "a complex number",
-    "string": "a string",
-    "array": "a NumPy array",
-    "masked array": "a masked NumPy array",
-    "matrix": "a NumPy matrix",
-    "device array": "a device array",
-    "sequence": "a list or tuple",
-    "mapping": "a dict",
-    "set": "a set",
-    "generator": "a generator",
-    "coroutine": "a coroutine",
-    "class": "a class",
-    "function": "a function",
-}
+from gpucourse.exercises.kinds import NAMES, called, kind, number, numpy_of, real, short
+
+__all__ = ["Difference", "Tolerance", "apart", "called", "first_difference", "values_of"]
 
 # (kind given, kind due) -> what that means; "*" stands for any
 ADVICE = {
-    ("array", "device array"): "It was copied to the host or made with `np`; keep it on the device with `cp`.",
-    ("number", "device array"): "`float()`, `.item()` and the like copy it to the host; leave it on the device.",
+    ("array", "device array"): "It was copied to the host or made with `np`; keep it on the device.",
+    ("number", "device array"): "`float()` and `.item()` copy it to the host; keep it on the device.",
     ("device array", "array"): "Copy it to the host with `cp.asnumpy(...)` or `.get()`.",
     ("device array", "number"): "Turn it into a Python number with `float(...)` or `.item()`.",
     ("sequence", "array"): "Turn it into an array with `np.array(...)`.",
@@ -49,152 +29,130 @@ ADVICE = {
 
 
 @dataclass(frozen=True)
-class Tolerance:
-    """How far two numbers may lie apart: |got - due| <= absolute + relative * |due|."""
+class Difference:
+    """A clause that follows an expression, "[2] should be 3.5 but is 4", and what to do about it."""
 
-    relative: float = 1e-6
+    clause: str
+    advice: str = ""
+
+    def inside(self, place: str) -> Difference:
+        """Return the same difference seen from a container, in which it is at `place`, such as "['mean']"."""
+        gap = "" if self.clause.startswith("[") else " "
+        return Difference(place + gap + self.clause, self.advice)
+
+    def sentence(self, expression: str, ending: str = "") -> str:
+        """Return one sentence, `ending` before its full stop, and the advice after it."""
+        return f"{self.inside(expression).clause}{ending}." + (f" {self.advice}" if self.advice else "")
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two numbers may lie apart: |got - due| <= absolute + relative * |due|.
+
+    A `relative` of None stands for 1e-6, and for 1e-9 where the due value is a whole number by type.
+    """
+
+    relative: float | None = None
     absolute: float = 0.0
     dtype: bool = True
 
     def holds(self, got: Any, due: Any) -> Any:
+        """Return where the numbers (scalars or arrays) agree; nan agrees with nan."""
+        got, due = _wide(got), _wide(due)
+        near = self.relative if self.relative is not None else 1e-9 if due.dtype.kind in "iu" else 1e-6
         with np.errstate(all="ignore"):
-            return np.isclose(got, due, rtol=self.relative, atol=self.absolute, equal_nan=True)
+            return np.isclose(got, due, rtol=near, atol=self.absolute, equal_nan=True)
 
 
-def kind(value: Any, xp: Any = np) -> str:
-    """Return the kind of `value`, a key of `NAMES`, or the name of its type for what the table lacks."""
-    found = type(value)
-    for name, belongs in _KINDS:
-        if belongs(value, found):
-            return name
-    if xp is not np and xp is not None and issubclass(found, xp.ndarray):
-        return "device array"
-    return found.__name__
+def _wide(value: Any) -> Any:
+    """Return the value as an array of 64 bits or more, so that float16 does not overflow on the way."""
+    array = np.asarray(real(value) if np.ndim(value) == 0 else value)
+    return array.astype(np.result_type(array.dtype, np.float64)) if array.dtype.kind in "fb" else array
 
 
-def _is_number(value: Any, found: type) -> bool:
-    if found is np.ndarray:
-        return bool(value.ndim == 0 and value.dtype.kind in "iuf")
-    return issubclass(found, (numbers.Real, np.integer, np.floating))
+def first_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any = np) -> Difference | None:
+    """Return the first difference, kinds before shapes before dtypes before values, or None.
 
-
-# tried in this order; each asks the type, never the value's own methods
-_KINDS = (
-    ("none", lambda value, found: value is None),
-    ("ellipsis", lambda value, found: value is ...),
-    ("bool", lambda value, found: issubclass(found, (bool, np.bool_))),
-    ("number", _is_number),
-    ("complex", lambda value, found: issubclass(found, (complex, np.complexfloating))),
-    ("string", lambda value, found: issubclass(found, str)),
-    ("masked array", lambda value, found: issubclass(found, np.ma.MaskedArray)),
-    ("matrix", lambda value, found: issubclass(found, np.matrix)),
-    ("array", lambda value, found: issubclass(found, np.ndarray)),
-    ("sequence", lambda value, found: issubclass(found, (list, tuple))),
-    ("mapping", lambda value, found: issubclass(found, dict)),
-    ("set", lambda value, found: issubclass(found, (set, frozenset))),
-    ("generator", lambda value, found: inspect.isgenerator(value)),
-    ("coroutine", lambda value, found: inspect.iscoroutine(value)),
-    ("class", lambda value, found: issubclass(found, type)),
-    ("function", lambda value, found: inspect.isroutine(value)),
-)
-
-
-def called(value: Any, xp: Any = np) -> str:
-    """Return how a sentence calls `value`: "the string '3.2'", "a NumPy array", "True"."""
-    what = kind(value, xp)
-    if what == "string":
-        return f"the string {short(value)}"
-    if what in ("bool", "none"):
-        return str(value)
-    if what == "sequence":
-        return "a list" if isinstance(value, list) else "a tuple"
-    if type(value).__module__ == "torch" and what == "Tensor":
-        return "a torch tensor"
-    return NAMES.get(what, f"an object of type {what}")
-
-
-def numpy_of(value: Any, xp: Any = np) -> Any:
-    """Return a host copy of `value` where it is a device array, and `value` itself otherwise."""
-    return xp.asnumpy(value) if kind(value, xp) == "device array" else value
-
-
-def first_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any = np, place: str = "") -> str | None:
-    """Return the first difference as a clause that follows the expression at `place`, or None.
-
-    The clause starts with the index into the result, as in Python, and goes on with "should be ...":
-    `[2] should be 3.5 but is 4`.
+    >>> first_difference([1, 2], [1, 3], Tolerance()).clause
+    '[1] should be 3 but is 2'
     """
-    clause = _kind_difference(got, due, xp)
-    if clause:
-        return f"{place} {clause}"
-    compare = _COMPARISONS.get(kind(due, xp), _equal)
-    return compare(got, due, tolerance, xp, place)
+    found = _kind_difference(got, due, xp)
+    return found or _COMPARISONS.get(kind(due, xp), _equal)(got, due, tolerance, xp)
 
 
-def _kind_difference(got: Any, due: Any, xp: Any) -> str | None:
+def _kind_difference(got: Any, due: Any, xp: Any) -> Difference | None:
     given, wanted = kind(got, xp), kind(due, xp)
-    if given == wanted or (given == "number" and wanted == "array" and due.ndim == 0):
+    if given == wanted:
         return None
-    wanted_name = NAMES.get(wanted, f"of type {wanted}") if wanted != "sequence" else called(due)
+    name = called(due) if wanted == "sequence" else NAMES.get(wanted, f"of type {wanted}")
     advice = ADVICE.get((given, wanted)) or ADVICE.get((given, "*"), "")
-    return f"should be {wanted_name} but is {called(got, xp)}" + (f". {advice}" if advice else "")
+    return Difference(f"should be {name} but is {called(got, xp)}", advice)
 
 
-def _number_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any, place: str) -> str | None:
-    if bool(tolerance.holds(as_float(got), as_float(due))):
+def _number_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any) -> Difference | None:
+    if bool(tolerance.holds(got, due)):
         return None
     given, wanted = apart(got, due)
-    return f"{place} should be {wanted} but is {given}"
+    return Difference(f"should be {wanted} but is {given}")
 
 
-def _array_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any, place: str) -> str | None:
+def _array_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any) -> Difference | None:
     got, due = numpy_of(got, xp), numpy_of(due, xp)
     if got.shape != due.shape:
-        return f"{place} should have shape {due.shape} but has {got.shape}{_transposed(got, due, tolerance)}"
+        turned = ": it is transposed" if _is_transposed(got, due, tolerance) else ""
+        return Difference(f"should have shape {due.shape} but has {got.shape}{turned}")
     if tolerance.dtype and got.dtype != due.dtype:
-        return f"{place} should have dtype {due.dtype} but has {got.dtype}"
-    if got.dtype.kind not in "biufc" or due.dtype.kind not in "biufc":
-        same = got == due
-    else:
-        same = tolerance.holds(got, due)
-    return None if np.all(same) else f"{place}{_element_difference(got, due, same)}"
+        return Difference(f"should have dtype {due.dtype} but has {got.dtype}")
+    same = tolerance.holds(got, due) if _are_numeric(got, due) else got == due
+    return None if np.all(same) else _element_difference(got, due, np.asarray(same))
 
 
-def _transposed(got: Any, due: Any, tolerance: Tolerance) -> str:
-    turned = got.ndim == 2 and got.T.shape == due.shape and np.all(tolerance.holds(got.T, due))
-    return ": it is transposed" if turned else ""
+def _are_numeric(*arrays: Any) -> bool:
+    return all(array.dtype.kind in "biufc" for array in arrays)
 
 
-def _element_difference(got: Any, due: Any, same: Any) -> str:
-    index = tuple(int(i) for i in np.argwhere(~np.atleast_1d(same))[0]) if got.ndim else ()
+def _is_transposed(got: Any, due: Any, tolerance: Tolerance) -> bool:
+    fits = got.ndim > 1 and got.T.shape == due.shape and _are_numeric(got, due)
+    return fits and bool(np.all(tolerance.holds(got.T, due)))
+
+
+def _element_difference(got: Any, due: Any, same: Any) -> Difference:
+    index = tuple(int(i) for i in np.argwhere(~same)[0])
     given, wanted = apart(got[index], due[index])
-    where = f"[{', '.join(map(str, index))}]" if index else ""
-    count = int(np.size(same) - np.count_nonzero(same))
+    where = f"[{', '.join(map(str, index))}] " if index else ""
+    count = int(same.size - np.count_nonzero(same))
     tail = f"; {count} of {got.size} elements differ" if got.size > 1 else ""
-    return f"{where} should be {wanted} but is {given}{tail}"
+    return Difference(f"{where}should be {wanted} but is {given}{tail}")
 
 
-def _sequence_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any, place: str) -> str | None:
+def _sequence_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any) -> Difference | None:
     if len(got) != len(due):
-        return f"{place} should have {len(due)} items but has {len(got)}"
-    pairs = zip(got, due, strict=True)
-    found = (first_difference(g, d, tolerance, xp, f"{place}[{i}]") for i, (g, d) in enumerate(pairs))
-    return next(filter(None, found), None)
+        items = "1 item" if len(due) == 1 else f"{len(due)} items"
+        return Difference(f"should have {items} but has {len(got)}")
+    for i, (given, wanted) in enumerate(zip(got, due, strict=True)):
+        found = first_difference(given, wanted, tolerance, xp)
+        if found:
+            return found.inside(f"[{i}]")
+    return None
 
 
-def _mapping_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any, place: str) -> str | None:
+def _mapping_difference(got: Any, due: Any, tolerance: Tolerance, xp: Any) -> Difference | None:
     missing = [key for key in due if key not in got]
-    if missing:
-        return f"{place} lacks the key {missing[0]!r}"
     extra = [key for key in got if key not in due]
+    if missing:
+        instead = f"; it has {short(extra[0])}" if extra else ""
+        return Difference(f"lacks the key {missing[0]!r}{instead}")
     if extra:
-        return f"{place} has the key {short(extra[0])}, which is not asked for"
-    found = (first_difference(got[key], due[key], tolerance, xp, f"{place}[{key!r}]") for key in due)
-    return next(filter(None, found), None)
+        return Difference(f"has the key {short(extra[0])}, which is not asked for")
+    for key in due:
+        found = first_difference(got[key], due[key], tolerance, xp)
+        if found:
+            return found.inside(f"[{key!r}]")
+    return None
 
 
-def _equal(got: Any, due: Any, tolerance: Tolerance, xp: Any, place: str) -> str | None:
-    return None if bool(got == due) else f"{place} should be {short(due)} but is {short(got)}"
+def _equal(got: Any, due: Any, tolerance: Tolerance, xp: Any) -> Difference | None:
+    return None if bool(got == due) else Difference(f"should be {short(due)} but is {short(got)}")
 
 
 _COMPARISONS = {
@@ -207,19 +165,11 @@ _COMPARISONS = {
 }
 
 
-def as_float(value: Any) -> Any:
-    """Return a number as float or complex; an int too large for a float becomes infinite."""
-    try:
-        return complex(value) if kind(value) == "complex" else float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
 def values_of(value: Any, xp: Any = np) -> Iterator[float]:
-    """Yield every real number in `value`, which may be a number, an array, or a list, tuple or dict of them."""
+    """Yield every real number in a number, an array, or a list, tuple or dict of them."""
     what = kind(value, xp)
     if what == "number":
-        yield as_float(value)
+        yield float(real(value))
     elif what in ("array", "device array") and numpy_of(value, xp).dtype.kind in "iuf":
         yield from numpy_of(value, xp).astype(float).ravel().tolist()
     elif what in ("sequence", "mapping"):
@@ -228,7 +178,7 @@ def values_of(value: Any, xp: Any = np) -> Iterator[float]:
 
 
 def apart(first: Any, second: Any) -> tuple[str, str]:
-    """Return both numbers with as few digits as still tell them apart, four at least."""
+    """Return both numbers in readable form, with more digits only where they would look the same."""
     for digits in (4, 6, 8, 12, 17):
         texts = number(first, digits), number(second, digits)
         if texts[0] != texts[1]:
@@ -236,22 +186,3 @@ def apart(first: Any, second: Any) -> tuple[str, str]:
     return texts
 
 
-def number(value: Any, digits: int = 4) -> str:
-    """Return a number in readable form: whole numbers below 10**15 in full, others with `digits` digits."""
-    if kind(value) != "number":
-        return short(value)
-    real = as_float(value)
-    if math.isfinite(real) and real == int(real) and abs(real) < 1e15:
-        return str(int(real))
-    return f"{real:.{digits}g}"
-
-
-def short(value: Any, limit: int = 40) -> str:
-    """Return repr(value) on one line with at most `limit` characters; an object that has none is named by its type."""
-    if kind(value) == "string" and len(value) > limit:
-        value = value[:limit] + "…"
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:
-        return f"an object of type {type(value).__name__}"
-    return text if len(text) <= limit + 3 else text[:limit] + "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import functools
+import inspect
 import math
 import operator
 import os
@@ -15,15 +16,17 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from gpucourse.exercises import blame, capture, limits
-from gpucourse.exercises.limits import Interrupted, TimedOut
+from gpucourse.exercises.limits import Interrupted, Stop, TimedOut
 
-__all__ = ["Interrupted", "Raised", "Refused", "TimedOut", "call", "globals_of", "run", "with_module"]
+__all__ = ["Interrupted", "Raised", "Refused", "Stop", "TimedOut", "call", "globals_of", "run", "with_module"]
 
+Replacement = tuple[dict[str, Any], str, Any]  # where it stands, its name, what is put in its place
 LIMIT = 10.0  # seconds a check may take
 
 
@@ -35,7 +38,7 @@ class Raised(BaseException):
         self.error, self.where = error, where
 
 
-class Refused(BaseException):
+class Refused(Stop):
     """The learner's code tried what would have ended Python or waited for ever."""
 
 
@@ -57,7 +60,7 @@ class Called:
 
 
 def run(function: Callable[[], Any], answer: Any = None, limit: float = LIMIT) -> Report:
-    """Call `function()`, which may call `answer`, and return a report; nothing is raised, whatever happens."""
+    """Call `function()`, which may call `answer`, and return a report; it never raises."""
     report, stream = Report(), capture.Printed()
     try:
         with contextlib.ExitStack() as stack:
@@ -81,8 +84,9 @@ def call(
 ) -> Called:
     """Call a learner's function and return its value, whether it printed, and what it was warned of.
 
-    What the call changes in `builtins`, `numpy` and the like is put back before this returns. Whatever it
-    raises comes as `Raised` with `where`, the call in words. `quiet` drops what it prints.
+    What the call changes in `builtins`, `numpy` and the like is put back before this returns. What it raises
+    comes as `Raised` with `where`, the call in words; only a `Stop` (time limit, interrupt, an attempt to end
+    Python) passes as it is, so that no judge takes it for the answer's own error. `quiet` drops its output.
     """
     stream = sys.stdout if isinstance(sys.stdout, capture.Printed) else capture.Printed()
     lines, before = stream.lines, stream.quiet
@@ -91,10 +95,15 @@ def call(
         with _put_back(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             value = answer(*args, **(kwargs or {}))
+    except Stop as stop:
+        stop.where = where
+        raise
     except BaseException as error:
         raise Raised(error, where) from None
     finally:
         stream.quiet = before
+    if inspect.iscoroutine(value):
+        value.close()  # or Python complains later that nobody awaited it
     return Called(value, stream.lines > lines, blame.warned(caught))
 
 
@@ -107,7 +116,7 @@ def globals_of(answer: Any) -> dict[str, Any] | None:
         names = getattr(answer, "__globals__", None)
         if isinstance(names, dict):
             return names
-        answer = getattr(type(answer), "__call__", None)
+        answer = vars(type(answer)).get("__call__")
     return None
 
 
@@ -115,6 +124,7 @@ def globals_of(answer: Any) -> dict[str, Any] | None:
 
 _ENDS = "would end Python and lose your work"
 _WAITS = "would wait for ever in a check"
+_LOOSENS = "would switch off the limits of the check"
 # (module, name, why it is refused)
 _REFUSED = (
     (builtins, "exit", _ENDS),
@@ -128,15 +138,15 @@ _REFUSED = (
     (os, "execve", _ENDS),
     (signal, "raise_signal", _ENDS),
     (signal, "pthread_kill", _ENDS),
-    (signal, "alarm", "would switch off the time limit of the check"),
-    (signal, "setitimer", "would switch off the time limit of the check"),
-    (sys, "setrecursionlimit", "would let an endless recursion end Python"),
+    (signal, "alarm", _LOOSENS),
+    (signal, "setitimer", _LOOSENS),
+    (sys, "setrecursionlimit", _LOOSENS),
 )
 
 
 def _refuse(name: str, why: str) -> Callable[..., Any]:
     def refused(*args: Any, **kwargs: Any) -> Any:
-        raise Refused(f"{name}() is not carried out: it {why}.")
+        raise Refused(f"{name}(), which {why}; it was not carried out.")
 
     return refused
 
@@ -144,26 +154,32 @@ def _refuse(name: str, why: str) -> Callable[..., Any]:
 def _kill(original: Callable[[int, int], None]) -> Callable[[int, int], None]:
     def kill(pid: int, number: int) -> None:
         if number and pid in (os.getpid(), os.getppid(), 0, -1):
-            raise Refused(f"os.kill({pid if pid < 1 else '…'}, {int(number)}) is not carried out: it {_ENDS}.")
+            raise Refused(f"os.kill() on this very process, which {_ENDS}; it was not carried out.")
         original(pid, number)
 
     return kill
 
 
-def _replacements() -> list[tuple[dict[str, Any], str, Any]]:
+def _replacements() -> list[Replacement]:
     """Return (names, name, replacement) for everything refused, where this platform has it."""
-    table = [(module, name, _refuse(name, why)) for module, name, why in _REFUSED if hasattr(module, name)]
-    if hasattr(os, "kill"):
-        table.append((os, "kill", _kill(os.kill)))
-    return [(vars(module), name, new) for module, name, new in table]
+    low_level = sys.modules[os.name]  # posix or nt, whose functions `os` repeats
+    refused = [(module, name, why) for module, name, why in _REFUSED if hasattr(module, name)]
+    refused += [(low_level, n, why) for module, n, why in refused if module is os and hasattr(low_level, n)]
+    table = [(vars(module), name, _refuse(_spoken(module, name), why)) for module, name, why in refused]
+    kills = [vars(module) for module in (os, low_level) if hasattr(module, "kill")]
+    return table + [(names, "kill", _kill(os.kill)) for names in kills]
 
 
-def _in_globals(names: dict[str, Any], table: list[tuple[dict[str, Any], str, Any]]) -> list[tuple[dict[str, Any], str, Any]]:
-    """Return the same for a learner's globals: `from os import _exit`, and IPython's own `exit` and `quit`."""
+def _spoken(module: ModuleType, name: str) -> str:
+    return name if module is builtins else f"{module.__name__}.{name}"
+
+
+def _in_globals(names: dict[str, Any], table: list[Replacement]) -> list[Replacement]:
+    """Return the same for a learner's globals: `from os import _exit`, IPython's own `exit` and `quit`."""
     new = {id(owner[name]): replacement for owner, name, replacement in table}
     found = [(names, name, new[id(value)]) for name, value in list(names.items()) if id(value) in new]
-    shell = [(names, name, _refuse(name, _ENDS)) for name in ("exit", "quit") if _is_autocall(names.get(name))]
-    return found + shell
+    shell = [name for name in ("exit", "quit") if _is_autocall(names.get(name))]
+    return found + [(names, name, _refuse(name, _ENDS)) for name in shell]
 
 
 def _is_autocall(value: Any) -> bool:
@@ -206,9 +222,9 @@ def _put_back() -> Iterator[None]:
 
 
 def with_module(answer: Callable[..., Any], **modules: Any) -> Callable[..., Any]:
-    """Return a function that calls `answer` with other modules under its global names: `with_module(f, cp=cupy_sim)`.
+    """Return a function that calls `answer` with other modules under its global names.
 
-    Global names of `answer` that stand for the same module (`import cupy as xp`) are swapped too. They are
+    `with_module(f, cp=cupy_sim)` runs `f` on the simulator even where `cp` is CuPy. Global names of `answer` that stand for the same module (`import cupy as xp`) are swapped too. They are
     swapped in place during the call and put back after it.
     """
 

@@ -20,11 +20,17 @@ AGAIN = 0.5  # seconds between two attempts to stop code that swallows the first
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class TimedOut(BaseException):
-    """The call did not end in time. Not an Exception, so that a learner's `except Exception` lets it through."""
+class Stop(BaseException):
+    """Ends a call; no Exception, so that `except Exception` lets it through. `where`: which call."""
+
+    where = ""
 
 
-class Interrupted(BaseException):
+class TimedOut(Stop):
+    """The call did not end in time."""
+
+
+class Interrupted(Stop):
     """The learner interrupted the kernel."""
 
 
@@ -58,9 +64,9 @@ def time_limit(seconds: float) -> Iterator[None]:
             yield
         return
     deadline = time.monotonic() + seconds
-    with _interruptible(deadline):
-        with _alarmed(seconds, deadline) if hasattr(signal, "setitimer") else _watched(seconds, _stop_main):
-            yield
+    timer = _alarmed(seconds, deadline) if hasattr(signal, "setitimer") else _watched(seconds, _stop_main)
+    with _interruptible(deadline), timer:
+        yield
 
 
 @contextlib.contextmanager

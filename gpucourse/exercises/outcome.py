@@ -1,4 +1,4 @@
-"""What a check has found, and how it is shown: as plain text and as a small box that suits light and dark pages."""
+"""What a check has found, and how it is shown: as plain text, and as a box for light and dark pages."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ STATES = {
     "raised": ("stopped with an error", "#c8503c"),
     "interrupted": ("interrupted", "#888888"),
 }
+
+TOLD = "#2a7ab0"  # the border of hints, solutions and notices
 
 
 class Wrong(Exception):
@@ -51,8 +53,8 @@ class Outcome:
     def _repr_html_(self) -> str:
         body = paragraphs(self.message, self.advice)
         if self.printed:
-            text = html.escape("\n".join(self.printed))
-            body += f'<div style="margin-top:0.4em">Your code printed:</div><pre style="margin:0">{text}</pre>'
+            text = escaped("\n".join(self.printed))
+            body += paragraphs("Your code printed:") + f'<pre style="margin:0">{text}</pre>'
         return box(self.headline, body, STATES[self.state][1])
 
 

@@ -1,4 +1,4 @@
-"""A problem and the three things a learner does with it: `check` an answer, ask for a `hint`, see the `solution`."""
+"""A problem, and what a learner does with it: `check` an answer, ask for a `hint`, see the `solution`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-
 from gpucourse.errors import CourseError
 from gpucourse.exercises import blame, guard, outcome, progress, registry
-from gpucourse.exercises.compare import Case, Trap
+from gpucourse.exercises.cases import Case, Trap
 from gpucourse.exercises.outcome import NotAttempted, Outcome, Wrong
 
 __all__ = ["Case", "NotAttempted", "Outcome", "Problem", "Trap", "Wrong", "check", "hint", "solution"]
@@ -46,7 +45,8 @@ class Problem:
         `xp` is the array module to judge with (default: this machine's); `seed` makes the hidden cases
         (default: derived from the id).
         """
-        offers = {"xp": xp, "seed": zlib.crc32(self.id.encode()) if seed is None else seed, "name": self.answer}
+        chosen = zlib.crc32(self.id.encode()) if seed is None else seed
+        offers = {"xp": xp, "seed": chosen, "name": self.answer}
         report = guard.run(lambda: self._judge(answer, offers), answer, self.limit)
         state, message = _verdict(report.error, self.limit)
         return Outcome(self.id, self.title, state, message, self._advice(state), report.printed)
@@ -71,29 +71,31 @@ def _array_module() -> Any:
 
 def _verdict(error: BaseException | None, limit: float) -> tuple[str, str]:
     """Return the state and the message for what a judge raised (None: the answer is right)."""
-    where = ""
-    if isinstance(error, guard.Raised):
-        error, where = error.error, error.where
-    if error is None:
+    cause, where = (error.error, error.where) if isinstance(error, guard.Raised) else (error, "")
+    if cause is None:
         return "right", ""
-    if isinstance(error, NotAttempted):
+    if isinstance(cause, NotAttempted):
         return "not attempted", "Replace the `...` by your own code and run the cell again."
-    if isinstance(error, Wrong):
-        return "wrong", str(error)
-    if isinstance(error, guard.Interrupted):
+    if isinstance(cause, Wrong):
+        return "wrong", str(cause)
+    if isinstance(cause, guard.Interrupted):
         return "interrupted", "You stopped the check before it ended. Nothing was recorded."
-    return "raised", _stopped(error, where, limit)
+    at = blame.place(cause)
+    if at and blame.is_unfinished(cause):
+        return "not attempted", f"{at} still computes with `...`. Put your own code in its place."
+    if isinstance(cause, CourseError) and not at:
+        return "raised", str(cause)
+    if isinstance(cause, guard.Stop):
+        return "raised", _stopped(cause, limit)
+    return "raised", blame.sentence(cause, where)
 
 
-def _stopped(error: BaseException, where: str, limit: float) -> str:
-    call = where or "Your code"
-    if isinstance(error, guard.TimedOut):
-        at = blame.place(error)
-        return f"{call} had not ended after {limit:g} s and was stopped" + (f" in line {at.line}: `{at.text}`." if at else ".")
-    if isinstance(error, guard.Refused):
-        at = blame.place(error)
-        return (f"{at} calls " if at else "It calls ") + str(error)
-    return blame.sentence(error, where)
+def _stopped(stop: guard.Stop, limit: float) -> str:
+    at = blame.place(stop)
+    if isinstance(stop, guard.TimedOut):
+        line = f" It was in line {at.line}, `{at.text}`." if at and at.text else ""
+        return f"{stop.where or 'Your code'} had not ended after {limit:g} s and was stopped.{line}"
+    return f"{at or 'Your code'} calls {stop}"
 
 
 def check(id: str, answer: Any = ...) -> None:
@@ -102,26 +104,31 @@ def check(id: str, answer: Any = ...) -> None:
     >>> check("01.1", speedup)          # doctest: +SKIP
     """
     problem = _find(id)
-    if problem is None:
-        return
-    result = problem.check(answer)
-    progress.note_check(problem.id, result.state)
-    outcome.show(str(result), result._repr_html_())
+    if problem is not None:
+        result = problem.check(answer)
+        progress.note_check(problem.id, result.state)
+        outcome.show(str(result), result._repr_html_())
 
 
 def hint(id: str, level: int | None = None) -> None:
-    """Show the next hint of an exercise, or the hint of a given level: 1 (the idea), 2 (the place), 3 (almost the line)."""
+    """Show the next hint, or that of a level: 1 (the idea), 2 (the place), 3 (almost the line)."""
     problem = _find(id)
     if problem is None:
         return
-    if level is None:
-        level = min(progress.hints_seen(problem.id) + 1, 3)
-    if level not in (1, 2, 3):
-        return _say(f"Exercise {problem.id} has hints 1, 2 and 3; there is no hint {level!r}.")
-    progress.note_hint(problem.id, level)
-    left = ("", 'One more: `hint("{0}")` again.', 'Two more: `hint("{0}")` again.')[3 - level].format(problem.id)
-    left = left or f'That was the last hint. The solution: `solution("{problem.id}")`'
-    _show(f"Exercise {problem.id} · hint {level} of 3", problem.hints[level - 1], left)
+    wanted = min(progress.hints_seen(problem.id) + 1, 3) if level is None else level
+    if wanted not in (1, 2, 3):
+        _say(f"Exercise {problem.id} has the hints 1, 2 and 3; there is no hint {wanted!r}.")
+        return
+    progress.note_hint(problem.id, wanted)
+    left = _HINTS_LEFT[wanted].format(problem.id)
+    _tell(f"Exercise {problem.id} · hint {wanted} of 3", problem.hints[wanted - 1], left)
+
+
+_HINTS_LEFT = {
+    1: 'Two more hints are left: call `hint("{}")` again.',
+    2: 'One more hint is left: call `hint("{}")` again.',
+    3: 'This is the last hint. A solution: `solution("{}")`',
+}
 
 
 def solution(id: str) -> None:
@@ -130,24 +137,24 @@ def solution(id: str) -> None:
     if problem is None:
         return
     progress.note_solution(problem.id)
-    text = "\n".join([f"Exercise {problem.id} · {problem.title}: a solution.", problem.solution.rstrip(), problem.why])
-    code = f'<pre style="margin:0.3em 0">{outcome.escaped(problem.solution.rstrip())}</pre>'
-    body = code + outcome.paragraphs(problem.why)
-    outcome.show(text, outcome.box(f"Exercise {problem.id} · {problem.title}: a solution.", body, "#2a7ab0"))
+    headline, code = f"Exercise {problem.id} · {problem.title}: a solution.", problem.solution.rstrip()
+    page = f'<pre style="margin:0.3em 0">{outcome.escaped(code)}</pre>' + outcome.paragraphs(problem.why)
+    outcome.show("\n".join([headline, code, problem.why]), outcome.box(headline, page, outcome.TOLD))
 
 
-def _find(id: object) -> Problem | None:
+def _find(id: Any) -> Problem | None:
+    """Return the problem, or tell in one line why there is none."""
     try:
         return registry.find(id)
     except CourseError as error:
-        return _say(str(error))
+        _say(str(error))
+        return None
 
 
 def _say(text: str) -> None:
-    outcome.show(text, outcome.box(text, "", "#888888"))
+    outcome.show(text, outcome.box(text, "", outcome.TOLD))
 
 
-def _show(headline: str, *texts: str) -> None:
-    outcome.show("\n".join([headline, *texts]), outcome.box(headline, outcome.paragraphs(*texts), "#2a7ab0"))
-
-
+def _tell(headline: str, *texts: str) -> None:
+    page = outcome.box(headline, outcome.paragraphs(*texts), outcome.TOLD)
+    outcome.show("\n".join([headline, *texts]), page)

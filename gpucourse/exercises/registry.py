@@ -38,13 +38,19 @@ def all_problems() -> tuple[Problem, ...]:
 
 
 def find(id: object) -> Problem:
-    """Return the problem called `id`; raise UnknownExercise, which names the nearest ids, if there is none."""
-    lesson = str(id)[:2]
+    """Return the problem called `id`; raise UnknownExercise, which names the nearest ids, for no such id."""
+    if not isinstance(id, str):
+        raise UnknownExercise('The id of the exercise comes first, as a string: check("01.1", answer).')
+    lesson = id[:2]
     near = problems(lesson) if lesson in lessons() else ()
     for problem in near:
         if problem.id == id:
             return problem
-    raise UnknownExercise(f"There is no exercise {id!r}. {_suggestion(str(id))}")
+    raise UnknownExercise(f"There is no exercise {_cut(id)!r}. {_suggestion(id)}")
+
+
+def _cut(id: str) -> str:
+    return id if len(id) <= 40 else id[:40] + "…"
 
 
 def _suggestion(id: str) -> str:
@@ -53,4 +59,5 @@ def _suggestion(id: str) -> str:
     close = [wanted] if wanted in known else difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
     if not known:
         return "This version has none yet."
-    return f"Did you mean {' or '.join(map(repr, close))}?" if close else f"They go from {known[0]!r} to {known[-1]!r}."
+    near = " or ".join(map(repr, close))
+    return f"Did you mean {near}?" if near else f"They go from {known[0]!r} to {known[-1]!r}."

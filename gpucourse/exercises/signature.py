@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.exercises.difference import called, kind, number, short
+from gpucourse.exercises.kinds import called, kind, number, short
 from gpucourse.exercises.outcome import Wrong
 
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def check(answer: Any, reference: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> None:
+def check(answer: Any, reference: Callable[..., Any], args: Args, kwargs: Kwargs, name: str) -> None:
     """Raise Wrong unless `answer` is a function that takes the arguments of a call."""
     if isinstance(answer, type):
         raise Wrong(f"{name} should be a function but is a class.")
@@ -71,9 +73,9 @@ def names(reference: Callable[..., Any], count: int) -> list[str]:
 
 
 def call_text(
-    name: str, reference: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], about: str, xp: Any = np
+    name: str, reference: Callable[..., Any], args: Args, kwargs: Kwargs, about: str, xp: Any = np
 ) -> tuple[str, str]:
-    """Return a call as Python would write it, and what its larger arguments are: (`mean(x)`, ` for x of shape (2, 3)`)."""
+    """Return a call as Python writes it, and what its larger arguments are: "mean(x)", " for x of shape (3,)"."""
     words, notes = [], []
     for key, value in [*zip(names(reference, len(args)), args, strict=True), *kwargs.items()]:
         word, note = _argument(key, value, xp)
