@@ -271,9 +271,9 @@ def _sentence(error: BaseException) -> str:
 
     CuPy's import error is a page in a frame of "====", whose cause follows the words "Original error:".
     """
-    lines = [line.strip() for line in str(error).rpartition("Original error:")[2].splitlines()]
-    first = next((line for line in lines if re.search(r"\w", line)), "")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    _, framed, text = str(error).rpartition("Original error:")
+    first = next((line.strip() for line in text.splitlines() if re.search(r"\w", line)), "")
+    return first if framed else f"{type(error).__name__}: {first}".removesuffix(": ")
 
 
 class _Cuda:
@@ -326,7 +326,7 @@ def print_driver() -> None:
         found["cuda"] = [version // 1000, version % 1000 // 10]
         cuda.call("cuInit", 0)
         found["gpus"] = [cuda.describe(index) for index in range(cuda.number("cuDeviceGetCount"))]
-    except CourseError as error:
+    except (CourseError, OSError, AttributeError) as error:  # AttributeError: a stub that lacks a function
         found["problem"] = str(error)
     print(json.dumps(found))
 
@@ -611,7 +611,7 @@ _TRIAL_SIGNS = (
     (r"cannot open source file|failed to find cuda headers|cuda_fp16\.h|vector_types\.h", "no-headers",
      "CuPy finds no CUDA headers"),
     (r"out ?of ?memory|memoryallocation", "gpu-full", "all memory of the {name} is in use"),
-    (r"insufficientdriver|driver version is insufficient", "old-driver", "CuPy needs a newer NVIDIA driver"),
+    (r"insufficientdriver|requiresnewerdriver", "old-driver", "CuPy needs a newer NVIDIA driver"),
     (r"no kernel image|nokernelimage|invalid value for --gpu-architecture", "old-gpu",
      "CuPy has no code for the {name}"),
 )  # fmt: skip

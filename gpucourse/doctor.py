@@ -124,7 +124,7 @@ class Report:
     ok: bool
 
     def text(self) -> str:
-        """Return the report as plain text in at most 100 columns."""
+        """Return the report as plain text in at most 100 columns; only a long command may be wider."""
         parts = [
             ["gpucourse doctor"],
             ["This machine", *(line for fact in self.facts for line in _fact_lines(fact))],
@@ -365,12 +365,13 @@ def _lacks(found: Survey) -> dict[str, list[str]]:
 
 
 def _missing(found: Survey, names: Iterable[str]) -> list[str]:
-    return [name for name in names if found.versions.get(name) is None]
+    return [name for name in names if name in found.versions and found.versions[name] is None]
 
 
 def _base_lost(found: Survey) -> list[str]:
     lost = ["Python 3.11"] if (0, 0) < found.python[:2] < OLDEST_PYTHON else []
-    lost += [f"NumPy {MINIMUM['numpy']}"] if _older(found.versions.get("numpy"), MINIMUM["numpy"]) else []
+    numpy = found.versions.get("numpy", MINIMUM["numpy"])
+    lost += [f"NumPy {MINIMUM['numpy']}"] if _older(numpy, MINIMUM["numpy"]) else []
     return lost + ([f"a {backend.VARIABLE} that can be obeyed"] if found.wish else [])
 
 
@@ -469,22 +470,22 @@ def _judged(finding: Finding, found: Survey) -> Finding:
 
 
 def _findings(found: Survey) -> Iterator[Finding]:
-    for check in CHECKS:
+    """Run the checks whose probe answered, then report each probe or check that failed."""
+    for probe, check in CHECKS:
         try:
-            yield from check(found)
+            yield from check(found) if probe not in found.failures else ()
         except Exception as error:
-            found.failures[check.__name__.strip("_")] = f"{type(error).__name__}: {error}"
+            found.failures[f"{probe} (its check)"] = f"{type(error).__name__}: {error}"
+    command = f"{'!python' if found.in_cell else found.call} -m gpucourse doctor --json"
     for name, how in found.failures.items():
-        yield Finding(f"The probe of {name} failed: {how}", "Report it to the course, with the output of:",
-                      (f"{'!python' if found.in_cell else found.call} -m gpucourse doctor --json",))  # fmt: skip
+        text = f"The probe of {name} failed: {how}"
+        yield Finding(text, "Report it to the course, with the output of:", (command,))
 
 
 def _check_python(found: Survey) -> Iterator[Finding]:
     version = found.python[:2]
     text = f"Python {dotted(version)} is here; the course is tested with 3.11 to 3.13"
     step = "Install Python 3.13 from https://www.python.org/downloads and make the environment with it."
-    if "Python" in found.failures:
-        return
     if version < OLDEST_PYTHON:
         yield Finding(f"{text} and needs 3.11 at least.", step, (), ("base",))
     elif version > NEWEST_PYTHON and found.place not in ("colab", "kaggle", "binder"):
@@ -577,7 +578,7 @@ def _torch_fails(found: Survey, torch: Torch) -> Finding:
         step = "Install Microsoft's C++ library: https://aka.ms/vs/17/release/vc_redist.x64.exe"
         return Finding(text, step, (), stops)
     both = ("torch", "torchvision")
-    index = "--index-url https://download.pytorch.org/whl/cpu " if torch.version.endswith("+cpu") else ""
+    index = "-i https://download.pytorch.org/whl/cpu " if torch.version.endswith("+cpu") else ""
     return _install(found, text, both, stops, index, remove=both)
 
 
@@ -597,10 +598,20 @@ def _torch_misses_gpu(found: Survey, torch: Torch) -> Iterator[Finding]:
     yield Finding(f"PyTorch trains on the CPU: {cause}.", step)
 
 
-CHECKS: tuple[Callable[[Survey], Iterator[Finding]], ...] = (
-    _check_python, _check_wish, _check_numpy, _check_pages, _check_old_packages, _check_memory, _check_choice,
-    _check_cupys, _check_nvrtc, _check_headers, _check_torch,
-)  # fmt: skip
+# the probe that a check rests on, the check
+CHECKS: tuple[tuple[str, Callable[[Survey], Iterator[Finding]]], ...] = (
+    ("Python", _check_python),
+    ("choice", _check_wish),
+    ("packages", _check_numpy),
+    ("packages", _check_pages),
+    ("packages", _check_old_packages),
+    ("memory", _check_memory),
+    ("choice", _check_choice),
+    ("CuPy", _check_cupys),
+    ("NVRTC", _check_nvrtc),
+    ("CUDA headers", _check_headers),
+    ("packages", _check_torch),
+)
 
 
 # The next step for each obstacle to CuPy ----------------------------------------------------------
@@ -741,14 +752,8 @@ def _numbered(findings: tuple[Finding, ...]) -> list[str]:
     for number, finding in enumerate(findings, 1):
         lines += _hanging(f"  {number}. {finding.severity.capitalize()}: ", finding.text)
         lines += _hanging("     Next step: ", finding.step)
-        lines += [line for command in finding.commands for line in _command_lines(command)]
+        lines += [f"       {command}" for command in finding.commands]  # unbroken: to be copied
     return lines
-
-
-def _command_lines(command: str) -> list[str]:
-    """Keep a command in one line to copy; only one that is wider than the page goes on after a backslash."""
-    lines = textwrap.wrap(command, COLUMNS - 11, break_long_words=False, break_on_hyphens=False)
-    return textwrap.indent(" \\\n".join(lines), " " * 9).splitlines()
 
 
 # The command line ---------------------------------------------------------------------------------
