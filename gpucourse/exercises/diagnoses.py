@@ -1,4 +1,4 @@
-"""What may be wrong with a function's results, asked in order: the first that finds something is the cause."""
+"""What may be wrong with a function's results, asked in order: the first that finds something is it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.exercises import blame, capture, limits
+from gpucourse.exercises import blame, capture, limits, memory
 from gpucourse.exercises.limits import Interrupted, Stop, TimedOut
 
 __all__ = ["Interrupted", "Raised", "Refused", "Stop", "TimedOut", "call", "globals_of", "run", "with_module"]
@@ -65,6 +65,7 @@ def run(function: Callable[[], Any], answer: Any = None, limit: float = LIMIT) -
     try:
         with contextlib.ExitStack() as stack:
             stream = stack.enter_context(capture.printed())
+            stack.enter_context(memory.memory_limit())
             stack.enter_context(limits.time_limit(limit))  # first: it needs what is refused from here on
             stack.enter_context(_put_back())
             stack.enter_context(_refusing(globals_of(answer)))
@@ -224,8 +225,9 @@ def _put_back() -> Iterator[None]:
 def with_module(answer: Callable[..., Any], **modules: Any) -> Callable[..., Any]:
     """Return a function that calls `answer` with other modules under its global names.
 
-    `with_module(f, cp=cupy_sim)` runs `f` on the simulator even where `cp` is CuPy. Global names of `answer` that stand for the same module (`import cupy as xp`) are swapped too. They are
-    swapped in place during the call and put back after it.
+    `with_module(f, cp=cupy_sim)` runs `f` on the simulator even where `cp` is CuPy. Global names of `answer`
+    that stand for the same module (`import cupy as xp`) are swapped too, in place during the call, and put
+    back after it.
     """
 
     @functools.wraps(answer)

@@ -75,7 +75,7 @@ def names(reference: Callable[..., Any], count: int) -> list[str]:
 def call_text(
     name: str, reference: Callable[..., Any], args: Args, kwargs: Kwargs, about: str, xp: Any = np
 ) -> tuple[str, str]:
-    """Return a call as Python writes it, and what its larger arguments are: "mean(x)", " for x of shape (3,)"."""
+    """Return a call as Python writes it, and its arrays in words: "mean(x)", " for x of shape (3,) ..."."""
     words, notes = [], []
     for key, value in [*zip(names(reference, len(args)), args, strict=True), *kwargs.items()]:
         word, note = _argument(key, value, xp)
