@@ -494,11 +494,14 @@ def _choose(system: System, ask: Callable[[], Driver]) -> Backend:
         return _simulator(system, "asked", f"{VARIABLE}=simulator asks for it")
     try:
         return _cupy(system, ask())
-    except _Obstacle as obstacle:
-        if wish == "cupy":
-            reason = f"{VARIABLE}=cupy, but CuPy cannot run here: {obstacle}"
-            raise MissingPackage(f"{reason}. For the next step run: python -m gpucourse doctor") from None
-        return _simulator(system, obstacle.code, str(obstacle))
+    except _Obstacle as found:
+        obstacle = found
+    except Exception as error:  # a lesson's first cell must not end here, whatever the machine is like
+        obstacle = _Obstacle("probe", f"looking for a GPU failed: {_sentence(error)}")
+    if wish == "cupy":
+        reason = f"{VARIABLE}=cupy, but CuPy cannot run here: {obstacle}"
+        raise MissingPackage(f"{reason}. For the next step run: python -m gpucourse doctor")
+    return _simulator(system, obstacle.code, str(obstacle))
 
 
 def _requested(system: System) -> str:

@@ -476,10 +476,8 @@ def _findings(found: Survey) -> Iterator[Finding]:
             yield from check(found) if probe not in found.failures else ()
         except Exception as error:
             found.failures[f"{probe} (its check)"] = f"{type(error).__name__}: {error}"
-    command = f"{'!python' if found.in_cell else found.call} -m gpucourse doctor --json"
     for name, how in found.failures.items():
-        text = f"The probe of {name} failed: {how}"
-        yield Finding(text, "Report it to the course, with the output of:", (command,))
+        yield from _report(found, f"The probe of {name} failed: {how}")
 
 
 def _check_python(found: Survey) -> Iterator[Finding]:
@@ -663,6 +661,11 @@ def _bring(packages: Mapping[int, tuple[str, ...]]) -> Callable[[Survey, str], I
     return step
 
 
+def _report(found: Survey, text: str) -> Iterator[Finding]:
+    command = f"{'!python' if found.in_cell else found.call} -m gpucourse doctor --json"
+    yield Finding(text, "Report it to the course, with the output of:", (command,))
+
+
 def _click(step: str) -> Callable[[Survey, str], Iterator[Finding]]:
     def finding(found: Survey, text: str) -> Iterator[Finding]:
         yield Finding(text, step)
@@ -729,6 +732,7 @@ _CHOICE_STEPS: dict[str, Callable[[Survey, str], Iterator[Finding]]] = {
     "no-nvrtc": _bring(NVRTC_PACKAGES),
     "no-headers": _bring(HEADER_PACKAGES),
     "trial": _reinstall,
+    "probe": _report,
 }
 
 

@@ -1,4 +1,4 @@
-"""A machine of canned answers for the tests of `gpucourse.backend` and `gpucourse.doctor`, and many such machines.
+"""Machines of canned answers for the tests of `gpucourse.backend` and `gpucourse.doctor`.
 
 `FakeSystem` answers every question that `System` asks, so nothing of the real machine shows through.
 """
@@ -195,7 +195,7 @@ def with_gpu(
         vendors=("0x8086", "0x10de"),
         packages=PAGES | TORCH | ({cupy: "14.0.1"} if cupy else {}),
         files={
-            "/proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX Open Kernel Module  580.95.05  Release Build"
+            "/proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX Module  580.95.05  Release Build"
         },
         modules={"cuda.bindings.nvrtc": nvrtc_module(), "cupy": working_cupy()},
         driver_answer=Answer(0, driver_says(cuda, gpus=[gpu or a_gpu()])),

@@ -170,6 +170,16 @@ def test_cupy_is_imported_only_where_it_may_work(name: str, monkeypatch: pytest.
     assert Recorder.loaded == []
 
 
+def test_a_surprise_in_a_probe_ends_on_the_simulator() -> None:
+    class Surprise(FakeSystem):
+        def version(self, distribution: str) -> str | None:
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    chosen = backend.choose(Surprise(**vars(with_gpu())))
+    assert (chosen.name, chosen.obstacle) == ("simulator", "probe")
+    assert chosen.reason.startswith("looking for a GPU failed: UnicodeDecodeError")
+
+
 # GPUCOURSE_BACKEND
 
 
@@ -531,7 +541,7 @@ def test_synchronize_waits_for_cupy_and_for_torch(monkeypatch: pytest.MonkeyPatc
 
 PROBING = re.compile(
     r"nvidia-smi|libcuda\b|nvcuda|\bcuInit\b|torch\.cuda\.(is_available|device_count|get_device)|"
-    r"\bCDLL\b|sched_getaffinity|/proc/|/sys/fs/cgroup"
+    r"\bCDLL\b|sched_getaffinity|/proc/(cpuinfo|driver)|/sys/fs/cgroup"
 )
 
 
