@@ -124,6 +124,10 @@ SPEEDUP = Problem(
                 "You divide by n + 1: the n workers already include the one that did everything before.",
             ),
             Trap(
+                lambda p, n: 1 / (1 - p + p) / n,
+                "This is 1 / n. Put the whole new time, (1 - p) + p / n, in parentheses below the 1.",
+            ),
+            Trap(
                 lambda p, n: 1 / (1 - p / n),
                 "The new time is (1 - p) + p / n, not 1 - p / n: the shared part is not saved in full.",
             ),
@@ -637,7 +641,9 @@ BEST_TIME = Problem(
                 "This is in microseconds. The exercise asks for milliseconds.",
             ),
             Trap(
-                lambda *k: best_time(*k) * 1e6, "This is in nanoseconds. The exercise asks for milliseconds."
+                lambda *k: best_time(*k) * 1e6,
+                "This is in nanoseconds: FLOP divided by GFLOP/s gives billionths of a second. The exercise "
+                "asks for milliseconds.",
             ),
             Trap(
                 lambda *k: best_time(*k) * 1e9,
@@ -722,11 +728,13 @@ _MIDDLE = (
     ),
     (np.min, "the fastest run stands where the median is asked for"),
 )
+_ALL, _WARM, _NOT_LAST = slice(None), slice(1, None), slice(None, -1)
 _RUNS = (
-    ((1, 1), ""),
-    ((0, 0), "the first run of each list, the warm-up, is still counted"),
-    ((1, 0), "the GPU's first run, which holds the compilation, is still counted"),
-    ((0, 1), "the CPU's first run, the warm-up, is still counted"),
+    ((_WARM, _WARM), ""),
+    ((_ALL, _ALL), "the first run of each list, the warm-up, is still counted"),
+    ((_WARM, _ALL), "the GPU's first run, which holds the compilation, is still counted"),
+    ((_ALL, _WARM), "the CPU's first run, the warm-up, is still counted"),
+    ((_NOT_LAST, _NOT_LAST), "the last run of each list is left out instead of the first"),
 )
 _COPIES = (
     (1.0, ""),
@@ -745,10 +753,10 @@ _PIXELS = (
 )
 
 
-def _partly_mended(middle: Any, runs: tuple[int, int], copies: float, unit: float, pixels: int) -> Any:
+def _partly_mended(middle: Any, runs: tuple[slice, slice], copies: float, unit: float, pixels: int) -> Any:
     def wrong(log: dict[str, Any]) -> float:
-        cpu = middle(log["cpu_us"][runs[0] :])
-        gpu = (middle(log["gpu_ms"][runs[1] :]) + copies * log["copy_ms"]) * unit
+        cpu = middle(log["cpu_us"][runs[0]])
+        gpu = (middle(log["gpu_ms"][runs[1]]) + copies * log["copy_ms"]) * unit
         return float(cpu / gpu * (log["gpu_pixels"] / log["cpu_pixels"]) ** pixels)
 
     return wrong
@@ -760,7 +768,7 @@ def _benchmark_traps() -> tuple[Trap, ...]:
     for parts in product(_MIDDLE, _RUNS, _COPIES, _UNITS, _PIXELS):
         flaws = [text for _, text in parts if text]
         wrong = _partly_mended(*(part for part, _ in parts))
-        needless = parts[0][0] is np.min and parts[1][1]  # the fastest run is never the first
+        needless = parts[0][0] is np.min and parts[1][1]  # no log has its fastest run at an end
         if flaws and not needless:
             found.append((len(flaws), Trap(wrong, _left_in(flaws))))
     found.sort(key=lambda pair: pair[0])

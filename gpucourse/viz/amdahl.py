@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import TYPE_CHECKING
 
 from gpucourse.viz import explorer, picture
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-BACKGROUND = (0.5, 0.75, 0.9, 0.95, 0.99)
+BACKGROUND = (0.5, 0.9, 0.99, 0.999, 1.0)
 
 
 def speedup(parallel: float, workers: float) -> float:
@@ -26,14 +27,21 @@ def speedup(parallel: float, workers: float) -> float:
 def draw(parallel: float, workers: int) -> tuple[Figure, str]:
     """Draw speed-up against workers, the chosen share in blue; return the figure and a sentence."""
     fig, ax = picture.new(7.2, 3.8)
+    end = speedup(parallel, WORKERS[-1])
     for share in BACKGROUND:
-        _curve(ax, share, picture.COLORS["grey"], 1.0)
-    _curve(ax, parallel, picture.COLORS["blue"], 2.6)
+        apart = abs(log2(speedup(share, WORKERS[-1]) / end)) > 0.4  # else its label would cover the blue one
+        _curve(ax, share, picture.COLORS["grey"], 1.0, percent(share) if apart else "")
+    _curve(ax, parallel, picture.COLORS["blue"], 2.6, percent(parallel))
     reached = speedup(parallel, workers)
     ax.plot([workers], [reached], "o", color=picture.COLORS["red"], markersize=9, zorder=5)
     _note(ax, workers, reached)
     _axes(ax)
     return fig, sentence(parallel, workers)
+
+
+def percent(share: float) -> str:
+    """Return a share as "95%" or "99.9%"."""
+    return f"{100 * share:.4g}%"
 
 
 def sentence(parallel: float, workers: int) -> str:
@@ -62,16 +70,11 @@ def explore() -> explorer.Explorer | None:
     )
 
 
-def _curve(ax: Axes, share: float, color: str, width: float) -> None:
+def _curve(ax: Axes, share: float, color: str, width: float, label: str) -> None:
     values = [speedup(share, n) for n in WORKERS]
     ax.plot(WORKERS, values, color=color, linewidth=width)
     ax.annotate(
-        f"{share:.0%}",
-        (WORKERS[-1], values[-1]),
-        (5, 0),
-        textcoords="offset points",
-        va="center",
-        color=color,
+        label, (WORKERS[-1], values[-1]), (9, 0), textcoords="offset points", va="center", color=color
     )
 
 
@@ -85,6 +88,8 @@ def _note(ax: Axes, workers: int, reached: float) -> None:
         ha="right" if right else "left",
         va="top",
         color=picture.COLORS["red"],
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
+        zorder=6,
     )
 
 
@@ -92,9 +97,9 @@ def _axes(ax: Axes) -> None:
     ax.set_xscale("log", base=2)
     ax.set_yscale("log", base=2)
     ax.set_xticks(WORKERS, [str(n) for n in WORKERS])
-    ticks = (1, 2, 4, 8, 16, 32, 64, 128)
+    ticks = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
     ax.set_yticks(ticks, [f"{n}×" for n in ticks])
-    ax.set_ylim(0.9, 150)
+    ax.set_ylim(0.9, 1200)
     ax.set_xlabel("workers")
     ax.set_ylabel("speed-up")
-    ax.set_title("Speed-up when a share of the work stays serial")
+    ax.set_title("How much faster, when only a share of the work can be divided", loc="left")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gpucourse.show import here
 from gpucourse.timing import seconds
 from gpucourse.viz import picture
+from gpucourse.viz.curves import tick
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +28,10 @@ def draw(times: Mapping[str, float], computed: Collection[str], title: str) -> F
         )
         ax.annotate(seconds(time), (time, row), (5, 0), textcoords="offset points", va="center", fontsize=10)
     ax.set_yticks(range(len(times)), list(times))
-    ax.set(xscale="log", xlabel="seconds (each grid line is ten times the one before)", title=title)
+    ax.set(xscale="log", xlabel="each grid line is ten times the one before")
+    ax.set_title(title, loc="left")
+    ax.xaxis.set_major_formatter(lambda x, _: tick(x))
+    ax.minorticks_off()
     ax.set_xlim(min(times.values()) / 4, max(times.values()) * 6)
     ax.grid(False, axis="y")
     ax.invert_yaxis()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gpucourse.timing import seconds
 from gpucourse.viz import picture
 
 if TYPE_CHECKING:
@@ -36,11 +38,28 @@ def draw(
             markersize=5,
             label=label,
         )
-    ax.set(xscale="log", yscale="log", title=title, xlabel=across, ylabel=up)
-    ax.legend()
+    ax.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+    ax.xaxis.set_major_formatter(lambda x, _: count(x, max(sizes)))
+    ax.yaxis.set_major_formatter(lambda y, _: tick(y) if up == "time" else f"{y:,.0f}")
+    ax.minorticks_off()
+    ax.set_title(title, loc="left")
+    ax.legend(frameon=False)
     if cross is not None and min(sizes) < cross < max(sizes):
         _mark(ax, cross)
     return fig
+
+
+def tick(x: float) -> str:
+    """Return a time of `x` seconds for an axis, without idle zeros: "10 µs"."""
+    return re.sub(r"\.0+ ", " ", seconds(x))
+
+
+def count(x: float, largest: float) -> str:
+    """Return a number for an axis that ends at `largest`, shortened on a long one: 10 k, 1 M, 1 G."""
+    if largest < 1e6 or x < 1000:
+        return f"{x:,.0f}"
+    power = 3 if x >= 1e9 else 2 if x >= 1e6 else 1
+    return f"{x / 1000**power:,.0f} {'kMG'[power - 1]}"
 
 
 def curves(

@@ -1,4 +1,4 @@
-"""All explorers under one name: `explorers.amdahl()`. Each lives in a file of its own, beside its plain function."""
+"""All explorers under one name, `explorers.amdahl()`; each lives in a file beside its plain function."""
 
 from __future__ import annotations
 

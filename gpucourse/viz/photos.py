@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def draw(images: Mapping[str, np.ndarray]) -> Figure:
     """Draw 2-D float arrays, 0 black to 1 white, in a row, each under its title."""
-    fig, axes = picture.new(2.3 * len(images), 2.7, columns=len(images), squeeze=False)
+    fig, axes = picture.new(2.2 * len(images), 2.5, columns=len(images), squeeze=False)
     for ax, (title, image) in zip(axes.flat, images.items(), strict=True):
         ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         ax.set_title(title, fontsize=10)

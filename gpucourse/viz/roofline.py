@@ -92,20 +92,31 @@ def explore(machines: Machines, points: Points | None = None) -> explorer.Explor
 
 
 def _roof(ax: Axes, name: str, roof: tuple[float, float], color: str, dash: object, chosen: bool) -> None:
-    values = [attainable(x, *roof) for x in INTENSITIES]
-    ax.plot(INTENSITIES, values, color=color, linestyle=dash, linewidth=3.2 if chosen else 1.5, label=name)
+    bends = [INTENSITIES[0], roof[0] / roof[1], INTENSITIES[-1]]
+    values = [attainable(x, *roof) for x in bends]
+    ax.plot(bends, values, color=color, linestyle=dash, linewidth=3.4 if chosen else 1.6, label=name)
 
 
 def _point(ax: Axes, name: str, x: float, y: float) -> None:
+    right = x > 20  # near the right edge the name stands to the left
     ax.plot([x], [y], "s", color=picture.COLORS["black"], markersize=6, zorder=5)
-    ax.annotate(name, (x, y), (7, -3), textcoords="offset points", va="top", fontsize=9)
+    ax.annotate(
+        name,
+        (x, y),
+        (-4 if right else 8, -7),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        va="top",
+        fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+    )
 
 
 def _axes(ax: Axes) -> None:
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.set_xlim(INTENSITIES[0], INTENSITIES[-1])
+    ax.set(xscale="log", yscale="log", xlim=(INTENSITIES[0], INTENSITIES[-1]))
+    ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    ax.yaxis.set_major_formatter(lambda y, _: rate(y))
+    ax.minorticks_off()
     ax.set_xlabel("arithmetic intensity (FLOP per byte)")
-    ax.set_ylabel("GFLOP/s")
-    ax.set_title("What each machine can reach at most")
-    ax.legend(fontsize=9, loc="lower right")
+    ax.set_title("What each machine can reach at most, and what was measured here", loc="left")
+    ax.legend(fontsize=9, loc="lower right", frameon=False)
