@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+SHARES = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999, 1.0)
 BACKGROUND = (0.5, 0.9, 0.99, 0.999, 1.0)
 
 
@@ -48,7 +49,7 @@ def sentence(parallel: float, workers: int) -> str:
     """Say what the picture shows, in words."""
     times = f"{speedup(parallel, workers):.1f}"
     start = (
-        f"If {parallel:.0%} of the work can be shared out, {workers} workers finish it {times} times sooner"
+        f"If {percent(parallel)} of the work can be divided, {workers} workers finish it {times} times sooner"
     )
     if parallel >= 1:
         return f"{start}; without a serial part there is no limit."
@@ -65,7 +66,9 @@ def explore() -> explorer.Explorer | None:
     return explorer.explorer(
         "amdahl",
         draw,
-        parallel=explorer.slider(0.95, 0.0, 1.0, 0.01, "share that is parallel", ".0%"),
+        parallel=explorer.steps(
+            0.95, [(percent(share), share) for share in SHARES], "share that can be divided"
+        ),
         workers=explorer.steps(16, WORKERS, "workers"),
     )
 

@@ -21,7 +21,7 @@ def test_the_law_agrees_with_sums_by_hand(parallel, workers, by_hand):
 
 def test_the_sentence_gives_the_speed_up_and_its_limit():
     assert amdahl.sentence(0.95, 16) == (
-        "If 95% of the work can be shared out, 16 workers finish it 9.1 times sooner; "
+        "If 95% of the work can be divided, 16 workers finish it 9.1 times sooner; "
         "no number of workers can reach 20.0 times."
     )
 
@@ -50,3 +50,7 @@ def test_the_explorer_moves_and_the_plain_function_says_the_same(capsys):
     assert explorer.sentence == amdahl.sentence(0.5, 2)
     amdahl.amdahl(parallel=0.5, workers=2)
     assert amdahl.sentence(0.5, 2) in capsys.readouterr().out
+
+
+def test_a_share_near_one_is_not_rounded_to_all():
+    assert amdahl.sentence(0.999, 1024).startswith("If 99.9% of the work")
