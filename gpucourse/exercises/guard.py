@@ -68,10 +68,13 @@ def run(function: Callable[[], Any], answer: Any = None, limit: float = LIMIT) -
             stack.enter_context(memory.memory_limit())
             stack.enter_context(limits.time_limit(limit))  # first: it needs what is refused from here on
             stack.enter_context(_put_back())
+            stack.enter_context(warnings.catch_warnings(record=True))
             stack.enter_context(_refusing(globals_of(answer)))
             limits.inside(function)
     except BaseException as error:
         report.error = error
+    while _undo:  # what a stop at a bad moment has left undone
+        _undo.pop()()
     report.printed = stream.shown()
     return report
 
@@ -245,11 +248,20 @@ def _swapped(names: dict[str, Any] | None, modules: dict[str, Any]) -> Iterator[
     new = {id(names[name]): module for name, module in modules.items() if name in names}
     before = {name: value for name, value in names.items() if id(value) in new}
     added = [name for name in modules if name not in names]
+
+    def undo() -> None:
+        names.update(before)
+        for name in added:
+            names.pop(name, None)
+
+    _undo.append(undo)
     names.update({name: new[id(value)] for name, value in before.items()})
     names.update({name: modules[name] for name in added})
     try:
         yield
     finally:
-        names.update(before)
-        for name in added:
-            names.pop(name, None)
+        undo()
+        _undo.remove(undo)
+
+
+_undo: list[Callable[[], None]] = []

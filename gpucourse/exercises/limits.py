@@ -17,6 +17,7 @@ from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 AGAIN = 0.5  # seconds between two attempts to stop code that swallows the first
+PATIENCE = 3  # attempts, from which on each is made twice at once
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -82,12 +83,32 @@ def _interruptible(deadline: float) -> Iterator[None]:
         signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
 
 
+class _OnceMore(dict[int, None]):
+    """Marks a signal as pending again when it is looked up here.
+
+    Code that catches everything, in a loop, has to be stopped twice: in its `try`, and in its `except` before
+    the next `try` begins. A function call would let the second signal arrive too early, a look-up does not.
+    """
+
+    __missing__ = _thread.interrupt_main
+
+
+_once_more = _OnceMore()
+
+
 @contextlib.contextmanager
 def _alarmed(seconds: float, deadline: float) -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        if time.monotonic() >= deadline - 0.001 and _may_stop(frame):
-            raise TimedOut()
+    tries = 0
 
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal tries
+        if time.monotonic() >= deadline - 0.001 and _may_stop(frame):
+            tries, error = tries + 1, TimedOut()
+            if tries >= PATIENCE:
+                _once_more[number]  # from here to the raise no call, or the signal comes too early
+            raise error
+
+    _CALMED.add(stop.__code__)
     set_timer, set_handler = signal.setitimer, signal.signal  # an answer's own changes do not matter
     handler = set_handler(signal.SIGALRM, stop)
     left, interval = set_timer(signal.ITIMER_REAL, seconds, AGAIN)
