@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.exercises.compare import Case, Trap, by_cases, is_mapping
+from gpucourse.exercises.compare import Case, Trap, Wrong, by_cases, is_mapping
+from gpucourse.exercises.guard import Raised
 from gpucourse.exercises.problem import Problem
 
 INFINITE = float("inf")
@@ -161,6 +162,26 @@ def _never_handled(rule: Any) -> Any:
     )
 
 
+class _AndParallelLines:
+    """A judge that uses another one, then tries equal slopes, where a careless answer divides by zero."""
+
+    def __init__(self, first: Any) -> None:
+        self.first, self.last = first, by_cases(break_even, [Case(1, 2, 10, 2, about="two parallel lines")])
+
+    def __call__(self, answer: Any, *, xp: Any = np, seed: int = 0, name: str = "break_even") -> None:
+        self.first(answer, xp=xp, seed=seed, name=name)
+        try:
+            self.last(answer, xp=xp, seed=seed, name=name)
+        except Raised as raised:
+            if not isinstance(raised.error, ZeroDivisionError):
+                raise
+            text = "divides by zero. With equal slopes B never catches up either: compare with `>=`, not `>`."
+            raise Wrong(f"{name}(1, 2, 10, 2) {text}") from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.first, name)
+
+
 def _both(rule: Any, message: str) -> tuple[Trap, Trap]:
     """A slip in the formula is the same slip whether or not "never" is handled."""
     return Trap(_never_handled(rule), message), Trap(rule, message)
@@ -205,135 +226,144 @@ BREAK_EVEN = Problem(
         "difference of the slopes, once both are in nanoseconds. When B's slope is not smaller the lines "
         "never meet to the right of zero, and the honest answer is: never."
     ),
-    judge=by_cases(
-        break_even,
-        [
-            Case(0, 50, 1, 1),
-            Case(1, 10, 21, 2),
-            Case(2, 1.5, 40, 0.2),
-            Case(5, 4, 25, 3),
-            Case(1, 2, 10, 5, about="a B that is slower for each element too"),
-        ],
-        traps=(
-            *_both(
-                lambda start_a, each_a, start_b, each_b: (start_b - start_a) / (each_a - each_b),
-                "The starts are in µs and the costs of an element in ns: without the factor 1000 the "
-                "break-even comes out a thousand times too early.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: (start_b - start_a) / 1000 / (each_a - each_b),
-                "The factor between µs and ns is on the wrong side: 1 µs is 1000 ns, so the starts are "
-                "multiplied by 1000.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1e6 / (each_a - each_b),
-                "The factor between µs and ns is 1000, not a million.",
-            ),
-            Trap(
-                _never_handled(
-                    lambda start_a, each_a, start_b, each_b: (start_a - start_b) * 1000 / (each_a - each_b)
+    judge=_AndParallelLines(
+        by_cases(
+            break_even,
+            [
+                Case(0, 50, 1, 1),
+                Case(1, 10, 21, 2),
+                Case(2, 1.5, 40, 0.2),
+                Case(5, 4, 25, 3),
+                Case(1, 2, 10, 5, about="a B that is slower for each element too"),
+            ],
+            traps=(
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (start_b - start_a) / (each_a - each_b),
+                    "The starts are in µs and the costs of an element in ns: without the factor 1000 the "
+                    "break-even comes out a thousand times too early.",
                 ),
-                "The number of elements comes out negative: one of the two differences is the wrong way "
-                "round. B starts later (start_b - start_a) and gains each_a - each_b.",
-            ),
-            Trap(
-                lambda start_a, each_a, start_b, each_b: (start_a - start_b) * 1000 / (each_a - each_b),
-                "The number of elements comes out negative: one of the two differences is the wrong way "
-                "round. B starts later (start_b - start_a) and gains each_a - each_b.",
-            ),
-            Trap(
-                lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / (each_a - each_b),
-                "The formula is right, but where each_b is not smaller than each_a it gives a negative "
-                "size. There B never catches "
-                'up: return float("inf").',
-            ),
-            Trap(
-                lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / abs(each_a - each_b),
-                "abs() hides the case in which B is slower for each element: there B never catches up, and "
-                "the answer is "
-                'float("inf").',
-            ),
-            Trap(
-                lambda start_a, each_a, start_b, each_b: (
-                    0 if each_b >= each_a else break_even(start_a, each_a, start_b, each_b)
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (start_b - start_a) / 1000 / (each_a - each_b),
+                    "The factor between µs and ns is on the wrong side: 1 µs is 1000 ns, so the starts are "
+                    "multiplied by 1000.",
                 ),
-                'Where B never catches up you return 0, which says that B always wins. Return float("inf").',
-            ),
-            Trap(
-                lambda start_a, each_a, start_b, each_b: (
-                    -1 if each_b >= each_a else break_even(start_a, each_a, start_b, each_b)
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1e6 / (each_a - each_b),
+                    "The factor between µs and ns is 1000, not a million.",
                 ),
-                'Where B never catches up you return -1. Return float("inf"), which compares with any size '
-                "as it should.",
-            ),
-            Trap(
-                lambda start_a, each_a, start_b, each_b: (
-                    -INFINITE if each_b >= each_a else break_even(start_a, each_a, start_b, each_b)
+                Trap(
+                    _never_handled(
+                        lambda start_a, each_a, start_b, each_b: (
+                            (start_a - start_b) * 1000 / (each_a - each_b)
+                        )
+                    ),
+                    "The number of elements comes out negative: one of the two differences is the wrong way "
+                    "round. B starts later (start_b - start_a) and gains each_a - each_b.",
                 ),
-                'Where B never catches up you return minus infinity. Return float("inf").',
-            ),
-            Trap(
-                lambda start_a, each_a, start_b, each_b: (
-                    INFINITE if each_b < each_a else (start_b - start_a) * 1000 / (each_a - each_b)
+                Trap(
+                    lambda start_a, each_a, start_b, each_b: (start_a - start_b) * 1000 / (each_a - each_b),
+                    "The number of elements comes out negative: one of the two differences is the wrong way "
+                    "round. B starts later (start_b - start_a) and gains each_a - each_b.",
                 ),
-                "The comparison is the wrong way round: B never catches up when each_b is not smaller than "
-                "each_a.",
+                Trap(
+                    lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / (each_a - each_b),
+                    "The formula is right, but where each_b is not smaller than each_a it gives a negative "
+                    "size. There B never catches "
+                    'up: return float("inf").',
+                ),
+                Trap(
+                    lambda start_a, each_a, start_b, each_b: (
+                        (start_b - start_a) * 1000 / abs(each_a - each_b)
+                    ),
+                    "abs() hides the case in which B is slower for each element: there B never catches up, "
+                    "and the answer is "
+                    'float("inf").',
+                ),
+                Trap(
+                    lambda start_a, each_a, start_b, each_b: (
+                        0 if each_b >= each_a else break_even(start_a, each_a, start_b, each_b)
+                    ),
+                    'Where B never catches up you return 0, which says that B always wins. Return float("inf").',
+                ),
+                Trap(
+                    lambda start_a, each_a, start_b, each_b: (
+                        -1 if each_b >= each_a else break_even(start_a, each_a, start_b, each_b)
+                    ),
+                    'Where B never catches up you return -1. Return float("inf"), which compares with any size '
+                    "as it should.",
+                ),
+                Trap(
+                    lambda start_a, each_a, start_b, each_b: (
+                        -INFINITE if each_b >= each_a else break_even(start_a, each_a, start_b, each_b)
+                    ),
+                    'Where B never catches up you return minus infinity. Return float("inf").',
+                ),
+                Trap(
+                    lambda start_a, each_a, start_b, each_b: (
+                        INFINITE if each_b < each_a else (start_b - start_a) * 1000 / (each_a - each_b)
+                    ),
+                    "The comparison is the wrong way round: B never catches up when each_b is not smaller "
+                    "than each_a.",
+                ),
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: start_b * 1000 / (each_a - each_b),
+                    "You leave out start_a. A has a fixed cost too; only the difference of the two has to "
+                    "be earned back.",
+                ),
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (start_b + start_a) * 1000 / (each_a - each_b),
+                    "The two starts are added. B has to earn back only what it starts later: start_b - "
+                    "start_a.",
+                ),
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / each_a,
+                    "You divide by each_a alone, as if B's elements were free. B gains each_a - each_b with "
+                    "each element.",
+                ),
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / (each_a + each_b),
+                    "The two costs of an element are added. B gains their difference, each_a - each_b, with "
+                    "each element.",
+                ),
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (each_a - each_b) / ((start_b - start_a) * 1000),
+                    "The fraction is upside down: divide what has to be earned back by what is gained with "
+                    "each element.",
+                ),
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / each_b,
+                    "You divide by each_b alone. B gains the difference each_a - each_b with each element.",
+                ),
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (
+                        start_b * 1000 / each_b - start_a * 1000 / each_a
+                    ),
+                    "You divide each method's start by its own slope. Set the two whole costs equal, then "
+                    "solve for n.",
+                ),
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: start_b - start_a * 1000 / (each_a - each_b),
+                    "Python divides before it subtracts: start_b - start_a needs parentheses.",
+                ),
+                *_both(
+                    lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / each_a - each_b,
+                    "Python divides before it subtracts: each_a - each_b needs parentheses.",
+                ),
+                Trap(
+                    _never_handled(lambda *lines: float(np.ceil(break_even(*lines)))),
+                    "The result is rounded up. Return the exact crossing, even if it is no whole number.",
+                ),
+                Trap(
+                    _never_handled(lambda *lines: float(int(break_even(*lines)))),
+                    "The result is cut to a whole number. Return the exact crossing, even if it is no whole "
+                    "number.",
+                ),
+                Trap(
+                    _never_handled(lambda *lines: float(round(break_even(*lines)))),
+                    "The result is rounded. Return the exact crossing, even if it is no whole number.",
+                ),
             ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: start_b * 1000 / (each_a - each_b),
-                "You leave out start_a. A has a fixed cost too; only the difference of the two has to be "
-                "earned back.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: (start_b + start_a) * 1000 / (each_a - each_b),
-                "The two starts are added. B has to earn back only what it starts later: start_b - start_a.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / each_a,
-                "You divide by each_a alone, as if B's elements were free. B gains each_a - each_b with "
-                "each element.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / (each_a + each_b),
-                "The two costs of an element are added. B gains their difference, each_a - each_b, with "
-                "each element.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: (each_a - each_b) / ((start_b - start_a) * 1000),
-                "The fraction is upside down: divide what has to be earned back by what is gained with each "
-                "element.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / each_b,
-                "You divide by each_b alone. B gains the difference each_a - each_b with each element.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: start_b * 1000 / each_b - start_a * 1000 / each_a,
-                "You divide each method's start by its own slope. Set the two whole costs equal, then solve "
-                "for n.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: start_b - start_a * 1000 / (each_a - each_b),
-                "Python divides before it subtracts: start_b - start_a needs parentheses.",
-            ),
-            *_both(
-                lambda start_a, each_a, start_b, each_b: (start_b - start_a) * 1000 / each_a - each_b,
-                "Python divides before it subtracts: each_a - each_b needs parentheses.",
-            ),
-            Trap(
-                _never_handled(lambda *lines: float(np.ceil(break_even(*lines)))),
-                "The result is rounded up. Return the exact crossing, even if it is no whole number.",
-            ),
-            Trap(
-                _never_handled(lambda *lines: float(int(break_even(*lines)))),
-                "The result is cut to a whole number. Return the exact crossing, even if it is no whole "
-                "number.",
-            ),
-            Trap(
-                _never_handled(lambda *lines: float(round(break_even(*lines)))),
-                "The result is rounded. Return the exact crossing, even if it is no whole number.",
-            ),
-        ),
+        )
     ),
 )
 

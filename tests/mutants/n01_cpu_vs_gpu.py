@@ -87,6 +87,11 @@ MUTANTS = {
             "abs", break_even("return 1000 * abs((start_b - start_a) / (each_a - each_b))"), "abs() hides"
         ),
         Mutant(
+            "never without equality",
+            break_even(NEVER.replace(">=", ">"), "return 1000 * (start_b - start_a) / (each_a - each_b)"),
+            "divides by zero",
+        ),
+        Mutant(
             "never is None",
             break_even("if each_b < each_a: return 1000 * (start_b - start_a) / (each_a - each_b)"),
             "None",
