@@ -233,7 +233,7 @@ TIGHT = Problem(
     return xp.stack(trace).get()
 ''',
     why=(
-        "Reductions such as `x.min()` return device arrays without dimensions, so nothing crosses the link "
+        "Functions such as `x.min()` return device arrays without dimensions, so nothing crosses the link "
         "until "
         "somebody on the host wants a value. The one `.get()` that is left is needed, because the caller "
         "asked for NumPy."
@@ -802,7 +802,6 @@ TO_THE_HOST: tuple[Part, ...] = (
     (lambda h, w, b: 8 * b + 8, "`min` and `max` stay on the device: nobody asks for their values."),
     (lambda h, w, b: 0, "`counts.get()` takes the counts from the device to the host."),
 )
-TEN = "One `astype`, two reductions, three operators to normalize, three to filter, one `histogram`."
 OPERATIONS: tuple[Part, ...] = (
     (lambda h, w, b: 13, "Three too many: the three slices are views, no operation is carried out for them."),
     (lambda h, w, b: 12, "Two too many: `asarray` and `get` are transfers, not array operations."),
