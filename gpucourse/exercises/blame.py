@@ -13,6 +13,14 @@ _PACKAGE = str(Path(__file__).resolve().parents[1])
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
+# what an error's own text leaves unsaid
+MEANINGS: dict[type[BaseException], str] = {
+    SystemExit: "It would have ended Python; the check held it back.",
+    RecursionError: "The function calls itself without end.",
+    MemoryError: "It asked for more memory than is free.",
+}
+
+
 @dataclass(frozen=True)
 class Place:
     """A line of the learner's code: its number, counted in its cell or file, and its text."""
@@ -21,7 +29,8 @@ class Place:
     text: str
 
     def __str__(self) -> str:
-        return f"Line {self.line}" + (f", `{self.text}`," if self.text else "")
+        text = self.text if len(self.text) <= 80 else self.text[:80] + "…"
+        return f"Line {self.line}" + (f", `{text}`," if text else "")
 
 
 def is_learners(filename: str) -> bool:
@@ -58,8 +67,9 @@ def sentence(error: BaseException, where: str = "") -> str:
     at = place(error)
     if not at and not where:
         return f"This answer could not be judged: {error_text(error)}."
-    in_call = f", in {where}." if where else "."
-    return f"{at or where} raised {error_text(error)}{in_call if at else '.'}"
+    in_call = f", in {where}." if where and at else "."
+    meaning = next((f" {text}" for kind, text in MEANINGS.items() if isinstance(error, kind)), "")
+    return f"{at or where} raised {error_text(error)}{in_call}{meaning}"
 
 
 def is_unfinished(error: BaseException) -> bool:

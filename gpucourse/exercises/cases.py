@@ -137,11 +137,12 @@ class ByCases:
         done = guard.call(answer, args, kwargs, call + about, quiet=again)
         if done.value is ...:
             raise NotAttempted()
+        about = about and f",{about}"
         trial = Trial(case, call, about, done.value, self.due(self.reference, case, xp))
         trial.printed, trial.warned = done.printed, done.warned
         if self.writes:
             at = signature.names(self.reference, len(args)).index(self.writes)
-            return replace(trial, got=args[at], call=f"{self.writes}, after {call},")
+            return replace(trial, got=args[at], call=self.writes, about=f", after {call}{about}")
         return replace(trial, changed="" if self.in_place else self._changed(case, args, kwargs, xp))
 
     def due(self, function: Any, case: Case, xp: Any) -> Any:

@@ -65,8 +65,10 @@ def off_everywhere(judge: ByCases, trials: list[Trial], again: list[Trial], xp: 
     if len({due for _, due in pairs}) < 3 or not all(math.isfinite(x) for pair in pairs for x in pair):
         return None
     got, due = (np.array(column) for column in zip(*pairs, strict=True))
-    near = Tolerance(min(judge.tolerance.relative or 1e-6, 1e-5), judge.tolerance.absolute)
-    return _scaled(got, due, near) or _shifted(got, due, near)
+    whole = np.array_equal(got, np.round(got)) and np.array_equal(due, np.round(due))
+    near = Tolerance(1e-12 if whole else min(judge.tolerance.relative or 1e-6, 1e-5))
+    observed = _scaled(got, due, near) or _shifted(got, due, near)
+    return f"{observed} For example, {first_differing(judge, trials, again, xp)}" if observed else None
 
 
 def _pairs(trial: Trial, xp: Any) -> list[tuple[float, float]]:
@@ -78,7 +80,7 @@ def _pairs(trial: Trial, xp: Any) -> list[tuple[float, float]]:
 def _scaled(got: Any, due: Any, tolerance: Tolerance) -> str | None:
     at = int(np.argmax(np.abs(due)))
     factor = float(got[at] / due[at])
-    if factor == 0.0 or math.isclose(factor, 1.0) or not np.all(tolerance.holds(got, factor * due)):
+    if factor == 0.0 or tolerance.holds(factor, 1.0) or not np.all(tolerance.holds(got, factor * due)):
         return None
     if math.isclose(factor, -1.0):
         return "Every value has the wrong sign."

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.exercises.kinds import NAMES, called, kind, number, numpy_of, real, short
+from gpucourse.exercises.kinds import NAMES, called, is_numeral, kind, number, numpy_of, real, short
 
 __all__ = ["Difference", "Tolerance", "apart", "called", "first_difference", "values_of"]
 
@@ -86,6 +86,8 @@ def _kind_difference(got: Any, due: Any, xp: Any) -> Difference | None:
         return None
     name = called(due) if wanted == "sequence" else NAMES.get(wanted, f"of type {wanted}")
     advice = ADVICE.get((given, wanted)) or ADVICE.get((given, "*"), "")
+    if given == "string" and not is_numeral(got):
+        advice = ""
     return Difference(f"should be {name} but is {called(got, xp)}", advice)
 
 

@@ -67,14 +67,14 @@ def run(function: Callable[[], Any], answer: Any = None, limit: float = LIMIT) -
             stream = stack.enter_context(capture.printed())
             stack.enter_context(memory.memory_limit())
             stack.enter_context(limits.time_limit(limit))  # first: it needs what is refused from here on
-            stack.enter_context(_put_back())
+            stack.enter_context(_PutBack())
             stack.enter_context(warnings.catch_warnings(record=True))
             stack.enter_context(_refusing(globals_of(answer)))
             limits.inside(function)
     except BaseException as error:
         report.error = error
-    while _undo:  # what a stop at a bad moment has left undone
-        _undo.pop()()
+    for swap in reversed(list(_swaps)):  # what a stop at a bad moment has left swapped
+        swap.__exit__()
     report.printed = stream.shown()
     return report
 
@@ -96,7 +96,8 @@ def call(
     lines, before = stream.lines, stream.quiet
     stream.quiet = before or quiet
     try:
-        with _put_back(), warnings.catch_warnings(record=True) as caught:
+        with _PutBack(), warnings.catch_warnings(record=True) as caught:
+            sys.stdout = sys.stderr = stream
             warnings.simplefilter("always")
             value = answer(*args, **(kwargs or {}))
     except Stop as stop:
@@ -175,7 +176,7 @@ def _replacements() -> list[Replacement]:
 
 
 def _spoken(module: ModuleType, name: str) -> str:
-    return name if module is builtins else f"{module.__name__}.{name}"
+    return {"builtins": name, os.name: f"os.{name}"}.get(module.__name__, f"{module.__name__}.{name}")
 
 
 def _in_globals(names: dict[str, Any], table: list[Replacement]) -> list[Replacement]:
@@ -210,19 +211,27 @@ _set_depth = sys.setrecursionlimit  # the true one: `sys` holds a refusal while 
 _KEPT = (builtins, math, np, np.linalg, np.random, operator, os, random, signal, time)
 
 
-@contextlib.contextmanager
-@limits.undisturbed
-def _put_back() -> Iterator[None]:
-    before = [(vars(module), dict(vars(module))) for module in _KEPT]
-    errors, depth = np.geterr(), sys.getrecursionlimit()
-    try:
-        yield
-    finally:
-        for names, old in before:
+class _PutBack:
+    """Notes the names of `_KEPT` and Python's settings, and puts them back at the end.
+
+    A class and not a generator: a generator that is stopped half-way would finish later, and put back what
+    has long been replaced.
+    """
+
+    @limits.undisturbed
+    def __enter__(self) -> None:
+        self.names = [(vars(module), dict(vars(module))) for module in _KEPT]
+        self.errors, self.depth = np.geterr(), sys.getrecursionlimit()
+        self.streams = sys.stdout, sys.stderr
+
+    @limits.undisturbed
+    def __exit__(self, *error: object) -> None:
+        sys.stdout, sys.stderr = self.streams
+        for names, old in self.names:
             for name in [n for n, value in old.items() if names.get(n) is not value]:
                 names[name] = old[name]
-        np.seterr(**errors)
-        _set_depth(depth)
+        np.seterr(**self.errors)
+        _set_depth(self.depth)
 
 
 def with_module(answer: Callable[..., Any], **modules: Any) -> Callable[..., Any]:
@@ -235,33 +244,32 @@ def with_module(answer: Callable[..., Any], **modules: Any) -> Callable[..., Any
 
     @functools.wraps(answer)
     def swapped(*args: Any, **kwargs: Any) -> Any:
-        with _swapped(globals_of(answer), modules):
+        with _Swapped(globals_of(answer), modules):
             return answer(*args, **kwargs)
 
     return swapped
 
 
-@contextlib.contextmanager
-@limits.undisturbed
-def _swapped(names: dict[str, Any] | None, modules: dict[str, Any]) -> Iterator[None]:
-    names = {} if names is None else names
-    new = {id(names[name]): module for name, module in modules.items() if name in names}
-    before = {name: value for name, value in names.items() if id(value) in new}
-    added = [name for name in modules if name not in names]
+class _Swapped:
+    """Puts other modules under some global names for a while."""
 
-    def undo() -> None:
-        names.update(before)
-        for name in added:
-            names.pop(name, None)
+    def __init__(self, names: dict[str, Any] | None, modules: dict[str, Any]) -> None:
+        self.names = {} if names is None else names
+        same = {id(self.names[name]): module for name, module in modules.items() if name in self.names}
+        self.before = {name: value for name, value in self.names.items() if id(value) in same}
+        self.new = modules | {name: same[id(value)] for name, value in self.before.items()}
 
-    _undo.append(undo)
-    names.update({name: new[id(value)] for name, value in before.items()})
-    names.update({name: modules[name] for name in added})
-    try:
-        yield
-    finally:
-        undo()
-        _undo.remove(undo)
+    @limits.undisturbed
+    def __enter__(self) -> None:
+        _swaps.append(self)
+        self.names.update(self.new)
+
+    @limits.undisturbed
+    def __exit__(self, *error: object) -> None:
+        for name in self.new.keys() - self.before.keys():
+            self.names.pop(name, None)
+        self.names.update(self.before)
+        _swaps.remove(self)
 
 
-_undo: list[Callable[[], None]] = []
+_swaps: list[_Swapped] = []  # those under way

@@ -114,9 +114,20 @@ def number(value: Any, digits: int = 4) -> str:
     if kind(value) != "number":
         return short(value)
     plain = _as_float(value)
+    if math.isinf(plain) and issubclass(type(value), int):
+        return f"a whole number of about {round(value.bit_length() * math.log10(2))} digits"
     if math.isfinite(plain) and plain == int(plain) and abs(plain) < 1e15:
         return str(int(plain))
     return f"{plain:.{digits}g}"
+
+
+def is_numeral(text: str) -> bool:
+    """Say whether a string is a number in quotes."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def short(value: Any, limit: int = 40) -> str:

@@ -93,7 +93,7 @@ def _verdict(error: BaseException | None, limit: float) -> tuple[str, str]:
 def _stopped(stop: guard.Stop, limit: float) -> str:
     at = blame.place(stop)
     if isinstance(stop, guard.TimedOut):
-        line = f" It was in line {at.line}, `{at.text}`." if at and at.text else ""
+        line = f" {str(at).rstrip(',')} was running." if at else ""
         return f"{stop.where or 'Your code'} had not ended after {limit:g} s and was stopped.{line}"
     return f"{at or 'Your code'} calls {stop}"
 

@@ -38,14 +38,16 @@ def check(answer: Any, reference: Callable[..., Any], args: Args, kwargs: Kwargs
 
 def _mismatch(has: inspect.Signature, wanted: list[str], name: str) -> str:
     own = list(has.parameters)
-    call = f"{name}({', '.join(wanted)})"
-    start = f"The exercise calls {call}, but yours is {name}({', '.join(own)}): "
-    if len(own) < len(wanted):
-        missing = [n for n in wanted if n not in own] or wanted[len(own) :]
-        return start + f"the parameter {' and '.join(missing)} is missing."
-    required = [p for p in has.parameters.values() if p.default is p.empty]
-    extra = [p.name for p in required if p.name not in wanted] or [p.name for p in required[len(wanted) :]]
-    return start + f"it must not need {' and '.join(extra)}."
+    start = f"The exercise calls {name}({', '.join(wanted)}), but yours is {name}({', '.join(own)})"
+    missing = [parameter for parameter in wanted if parameter not in own]
+    required = [p.name for p in has.parameters.values() if p.default is p.empty]
+    extra = [parameter for parameter in required if parameter not in wanted]
+    if set(own) < set(wanted):
+        are = "parameter {} is" if len(missing) == 1 else "parameters {} are"
+        return f"{start}: the {are.format(' and '.join(missing))} missing."
+    if set(wanted) <= set(own) and len(extra) == 1:
+        return f"{start}: {extra[0]} is one parameter too many. Leave it out or give it a default."
+    return f"{start}. It gets {len(wanted)} argument{'s' * (len(wanted) != 1)}."
 
 
 def check_order(answer: Any, reference: Callable[..., Any], name: str) -> None:
