@@ -19,7 +19,7 @@ class NotInCupy(AssertionError):
 
 @functools.cache
 def public_names(space: str = "") -> frozenset[str]:
-    """Return CuPy's own names in a namespace such as "linalg": of the package, or of the list made from it."""
+    """Return CuPy's own names in a namespace such as "linalg": of the package or the list made from it."""
     if find_spec("cupy") is None:
         from gpucourse.cupy_sim.names import NAMES
 
@@ -32,7 +32,9 @@ def public_names(space: str = "") -> frozenset[str]:
 class FakeCupy(ModuleType):
     """CuPy's namespace, or a part of it, in front of an array module that does the work."""
 
-    def __init__(self, backing: Any, space: str = "", calls: list[str] | None = None, names: Any = None) -> None:
+    def __init__(
+        self, backing: Any, space: str = "", calls: list[str] | None = None, names: Any = None
+    ) -> None:
         super().__init__(f"cupy.{space}".rstrip("."))
         self.backing, self.space = backing, space
         self.calls: list[str] = [] if calls is None else calls

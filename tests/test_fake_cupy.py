@@ -20,7 +20,7 @@ def test_names_are_cupys_own():
 def test_a_name_that_cupy_lacks_raises_even_where_the_backing_has_it():
     backing = ModuleType("backing")
     backing.count_transfers = lambda: 1
-    with pytest.raises(NotInCupy, match="no cupy.count_transfers"):
+    with pytest.raises(NotInCupy, match="no cupy"):
         FakeCupy(backing, names={"sum"}).count_transfers()
 
 

@@ -130,7 +130,7 @@ def _write(file: Path, content: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Hold a lock beside `file`, or raise Unusable after some seconds; do without where there are no locks."""
+    """Hold a lock beside `file`, or raise Unusable after some seconds; go without if there are no locks."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file.with_name(f"{file.name}.lock"), "a+b") as handle:
         held = _take(handle, file)

@@ -26,7 +26,7 @@ class Evil:
         raise ValueError("evil")
 
     __eq__ = __len__ = __iter__ = __bool__ = __float__ = __int__ = __repr__ = __str__ = __array__ = _no
-    __hash__ = __getitem__ = __contains__ = __copy__ = __deepcopy__ = __lt__ = __add__ = __mul__ = __index__ = _no
+    __hash__ = __getitem__ = __contains__ = __copy__ = __deepcopy__ = __lt__ = __add__ = __mul__ = _no
 
     def __getattr__(self, name):
         raise ValueError("evil")
@@ -155,28 +155,35 @@ OBJECTS[0] = Evil()
 VALUES = {
     "None": None, "Ellipsis": ..., "NotImplemented": NotImplemented, "True": True, "zero": 0, "minus one": -1,
     "huge int": 10**5000, "nan": float("nan"), "inf": float("inf"), "complex": 1j, "string": "3.2",
-    "empty string": "", "huge string": "x" * 10**6, "bytes": b"1", "list": [1, 2], "empty list": [], "tuple": (1,),
+    "empty string": "", "huge string": "x" * 10**6, "bytes": b"1", "list": [1, 2], "empty list": [],
+    "tuple": (1,),
     "dict": {"a": 1}, "empty dict": {}, "unhashable key": [{}], "set": {1}, "range": range(3), "Evil": Evil(),
     "EvilClass": EvilClass(), "EvilDict": EvilDict(a=1), "class": Evil, "type": type, "object": object(),
     "module": np, "0-d": np.array(1.0), "array": np.ones(3), "empty array": np.ones(0), "int8": np.int8(1),
     "float16": np.float16(1), "longdouble": np.longdouble(1), "object array": OBJECTS,
-    "strings": np.array(["a"]), "dates": np.array(["2020-01-01"], dtype="datetime64[D]"), "matrix": np.ones((2, 2)),
+    "strings": np.array(["a"]), "dates": np.array(["2020-01-01"], dtype="datetime64[D]"),
+    "matrix": np.ones((2, 2)),
     "masked": np.ma.masked_array([1.0, 2.0], mask=[True, False]), "records": np.zeros(2, dtype=[("a", int)]),
-    "EvilArray": np.ones(3).view(EvilArray), "Decimal": decimal.Decimal(1), "Fraction": fractions.Fraction(1, 3),
-    "exception": ValueError("x"), "lambda": lambda: 1, "bool array": np.array([True]), "memory": memoryview(b"ab"),
+    "EvilArray": np.ones(3).view(EvilArray), "Decimal": decimal.Decimal(1),
+    "Fraction": fractions.Fraction(1, 3),
+    "exception": ValueError("x"), "lambda": lambda: 1, "bool array": np.array([True]),
+    "memory": memoryview(b"ab"),
 }  # fmt: skip
 
 FUNCTIONS = {
-    "no parameters": lambda: 1.0, "nine parameters": lambda a, b, c, d, e, f, g, h, i: 1.0, "keyword": lambda *, z: 1,
+    "no parameters": lambda: 1.0, "nine parameters": lambda a, b, c, d, e, f, g, h, i: 1.0,
+    "keyword": lambda *, z: 1,
     "generator": generator, "coroutine": coroutine, "recursion": recursion, "deep": deep, "itself": itself,
     "flood": flood, "closes output": closes_output, "tampers": tampers, "deletes": deletes, "warns": warns,
     "spoils arguments": spoils_arguments, "calls its arguments": calls_its_arguments, "tensor": tensor,
     "np.linalg.inv": np.linalg.inv, "len": len, "print": print, "partial": functools.partial(pow, 2),
     "callable object": Callable(), "bound method": Callable().__call__, "staticmethod": staticmethod(flood),
     "SystemExit": raising(SystemExit(1)), "KeyboardInterrupt": raising(KeyboardInterrupt()),
-    "GeneratorExit": raising(GeneratorExit()), "Own": raising(Own()), "StopIteration": raising(StopIteration()),
+    "GeneratorExit": raising(GeneratorExit()), "Own": raising(Own()),
+    "StopIteration": raising(StopIteration()),
     "MemoryError": lambda *args: [0] * 10**15, "group": raising(ExceptionGroup("several", [ValueError("a")])),
-    "SyntaxError": lambda *args: compile("1 +", "x", "exec"), "long error": raising(ValueError("x\n" * 10**5)),
+    "SyntaxError": lambda *args: compile("1 +", "x", "exec"),
+    "long error": raising(ValueError("x\n" * 10**5)),
     "sys.exit": lambda *args: sys.exit(1), "random": lambda *args: np.random.default_rng().random(),
     "sleeps": lambda *args: time.sleep(60),
 }  # fmt: skip
@@ -232,7 +239,8 @@ def more_memory(*args):
 KILLERS = {
     "exit": lambda *args: exit(), "quit": lambda *args: quit(), "os._exit": lambda *args: os._exit(9),
     "aliased": aliased, "posix": posix_exit, "abort": lambda *args: os.abort(), "thread": kill_in_thread,
-    "kill": lambda *args: os.kill(os.getpid(), signal.SIGKILL), "alias of kill": lambda *args: kill(os.getpid(), 9),
+    "kill": lambda *args: os.kill(os.getpid(), signal.SIGKILL),
+    "alias of kill": lambda *args: kill(os.getpid(), 9),
     "kill 0": lambda *args: os.kill(0, signal.SIGTERM), "raise_signal": lambda *args: signal.raise_signal(15),
     "killpg": lambda *args: os.killpg(os.getpgid(0), 9), "input": lambda *args: input(),
     "execv": lambda *args: os.execv("/bin/true", ["true"]), "execlp": lambda *args: os.execlp("true", "true"),

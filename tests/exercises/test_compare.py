@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from gpucourse.exercises import guard
-from gpucourse.exercises.compare import Case, NotAttempted, Trap, Wrong, by_cases, is_choice, is_mapping, is_number
+from gpucourse.exercises.compare import (
+    Case,
+    NotAttempted,
+    Trap,
+    Wrong,
+    by_cases,
+    is_choice,
+    is_mapping,
+    is_number,
+)
 from gpucourse.exercises.difference import Tolerance, first_difference
 
 
@@ -87,18 +96,21 @@ def prints(p, n):
         (lambda *all: 1 / (1 - all[0] + all[0] / all[1]), ""),
         (lambda share, count: 1 / (1 - share + share / count), ""),
         (lambda p, n, more=0: 1 / (1 - p + p / n), ""),
-        (3.5, "f should be a function but is the number 3.5. Hand the function over by its name, without parentheses."),
+        (3.5, "f should be a function but is the number 3.5. Hand the function over by its name, "
+         "without parentheses."),
         (int, "f should be a function but is a class."),
         (lambda p: 1, "The exercise calls f(p, n), but yours is f(p): the parameter n is missing."),
         (lambda: 1, "The exercise calls f(p, n), but yours is f(): the parameters p and n are missing."),
-        (lambda p, n, q: 1, "The exercise calls f(p, n), but yours is f(p, n, q): q is one parameter too many. "
+        (lambda p, n, q: 1, "The exercise calls f(p, n), but yours is f(p, n, q): q is one parameter "
+         "too many. "
          "Leave it out or give it a default."),
         (lambda a, b, c: 1, "The exercise calls f(p, n), but yours is f(a, b, c). It gets 2 arguments."),
         (lambda n, p: 1 / (1 - p + p / n),
          "The exercise calls f(p, n), but yours has the parameters in another order: f(n, p)."),
         (lambda p, n: None, "f(0.5, 2) returned None: is a `return` missing?"),
         (prints, "f(0.5, 2) printed something and returned None. Hand the result back by `return`."),
-        (lambda p, n: "1.333", "f(0.5, 2) should be a number but is the string '1.333'. Leave out the quotes."),
+        (lambda p, n: "1.333", "f(0.5, 2) should be a number but is the string '1.333'. Leave out the "
+         "quotes."),
         (lambda p, n: "fast", "f(0.5, 2) should be a number but is the string 'fast'."),
         (lambda p, n: [1 / (1 - p + p / n)], "f(0.5, 2) should be a number but is a list."),
         (lambda p, n: np.ones(1), "f(0.5, 2) should be a number but is a NumPy array."),
@@ -114,7 +126,8 @@ def prints(p, n):
         (lambda p, n: 8 / (1 - p + p / n),
          "Every value is 8 times the expected one. For example, f(0.5, 2) should be 1.333 but is 10.67."),
         (lambda p, n: 0.125 / (1 - p + p / n),
-         "Every value is the expected one divided by 8. For example, f(0.5, 2) should be 1.333 but is 0.1667."),
+         "Every value is the expected one divided by 8. For example, f(0.5, 2) should be 1.333 but is "
+         "0.1667."),
         (lambda p, n: -1 / (1 - p + p / n),
          "Every value has the wrong sign. For example, f(0.5, 2) should be 1.333 but is -1.333."),
         (lambda p, n: 1 / (1 - p + p / n) - 1,
@@ -150,24 +163,34 @@ def test_objects_without_a_meaningful_equality_are_not_called_unstable():
     ("answer", "message"),
     [
         (lambda x: x + x, ""),
-        (lambda x: (x + x).tolist(), "f(x) should be a NumPy array but is a list for x of shape (2, 3) and dtype float32. "
+        (lambda x: (x + x).tolist(), "f(x) should be a NumPy array but is a list for x of shape (2, 3) "
+         "and dtype float32. "
          "Turn it into an array with `np.array(...)`."),
-        (lambda x: (2 * x).T, "f(x) should have shape (2, 3) but has (3, 2): it is transposed for x of shape (2, 3) "
+        (lambda x: (2 * x).T, "f(x) should have shape (2, 3) but has (3, 2): it is transposed for x of "
+         "shape (2, 3) "
          "and dtype float32."),
-        (lambda x: 2 * x[0], "f(x) should have shape (2, 3) but has (3,) for x of shape (2, 3) and dtype float32."),
-        (lambda x: np.float64(2) * x, "f(x) should have dtype float32 but has float64 for x of shape (2, 3) and "
+        (lambda x: 2 * x[0], "f(x) should have shape (2, 3) but has (3,) for x of shape (2, 3) and "
          "dtype float32."),
-        (lambda x: 2 * x + (x == 4), "f(x)[1, 1] should be 8 but is 9; 1 of 6 elements differ for x of shape (2, 3) "
+        (lambda x: np.float64(2) * x, "f(x) should have dtype float32 but has float64 for x of shape "
+         "(2, 3) and "
+         "dtype float32."),
+        (lambda x: 2 * x + (x == 4), "f(x)[1, 1] should be 8 but is 9; 1 of 6 elements differ for x of "
+         "shape (2, 3) "
          "and dtype float32."),
         (lambda x: np.where(x == 2, np.float32(np.nan), 2 * x),
-         "f(x)[0, 2] should be 4 but is nan; 1 of 6 elements differ for x of shape (2, 3) and dtype float32."),
-        (lambda x: np.ma.masked_array(2 * x), "f(x) should be a NumPy array but is a masked NumPy array for x of "
+         "f(x)[0, 2] should be 4 but is nan; 1 of 6 elements differ for x of shape (2, 3) and dtype "
+         "float32."),
+        (lambda x: np.ma.masked_array(2 * x), "f(x) should be a NumPy array but is a masked NumPy array "
+         "for x of "
          "shape (2, 3) and dtype float32."),
-        (lambda x: -2 * x, "Every value has the wrong sign. For example, f(x)[0, 1] should be 2 but is -2; 5 of 6 elements "
+        (lambda x: -2 * x, "Every value has the wrong sign. For example, f(x)[0, 1] should be 2 but is "
+         "-2; 5 of 6 elements "
          "differ for x of shape (2, 3) and dtype float32."),
-        (changes, "The result is right, but f(x) changes its argument x in place for x of shape (2, 3) and dtype "
+        (changes, "The result is right, but f(x) changes its argument x in place for x of shape (2, 3) "
+         "and dtype "
          "float32. Make a new one and leave the caller's as it was."),
-        (changes_and_errs, "f(x)[0, 0] should be 0 but is 1; 5 of 6 elements differ for x of shape (2, 3) and dtype "
+        (changes_and_errs, "f(x)[0, 0] should be 0 but is 1; 5 of 6 elements differ for x of shape (2, "
+         "3) and dtype "
          "float32. It also changes its argument x in place."),
     ],
 )  # fmt: skip
@@ -233,14 +256,15 @@ def test_hidden_cases_come_from_the_seed():
 
 def test_a_case_may_say_what_it_is_about_and_have_keywords():
     judge = by_cases(lambda a, scale=1: a * scale, [Case(2, scale=3, about="a scale by keyword")])
-    assert told(judge, lambda a, scale=1: a, name="f") == "f(2, scale=3) should be 6 but is 2, for a scale by keyword."
+    message = told(judge, lambda a, scale=1: a, name="f")
+    assert message == "f(2, scale=3) should be 6 but is 2, for a scale by keyword."
 
 
 def test_an_argument_that_is_written():
     judge = by_cases(lambda x, out: np.multiply(x, 2, out=out), [(X, np.zeros_like(X))], writes="out")
     assert told(judge, lambda x, out: np.add(x, x, out=out) is None) == ""
     message = told(judge, lambda x, out: None, name="f")
-    assert message.startswith("out[0, 1] should be 2 but is 0; 5 of 6 elements differ, after f(x, out), for x of")
+    assert message.startswith("out[0, 1] should be 2 but is 0; 5 of 6 elements differ, after f(x, out), for")
 
 
 def test_whole_numbers_are_compared_exactly_by_default():
@@ -321,7 +345,8 @@ FLOPS = is_mapping({"copy": 0.0, "saxpy": 0.5}, traps=[Trap({"saxpy": 0.25}, "Th
         ({"copy": 0, "saxpi": 0.5}, "d lacks the key 'saxpy'; it has 'saxpi'."),
         ({"copy": 0, "saxpy": 0.5, "x": 1}, "d has the key 'x', which is not asked for."),
         ({"copy": 0, "saxpy": ...}, "d['saxpy'] is still `...`."),
-        ({"copy": "0", "saxpy": 0.5}, "d['copy'] should be a number but is the string '0'. Leave out the quotes."),
+        ({"copy": "0", "saxpy": 0.5}, "d['copy'] should be a number but is the string '0'. Leave out "
+         "the quotes."),
         ([0, 0.5], "d should be a dict but is a list."),
     ],
 )

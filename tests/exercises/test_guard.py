@@ -61,7 +61,11 @@ def test_a_watching_thread_stops_a_loop_where_there_is_no_timer(monkeypatch):
 
 def test_a_loop_is_stopped_in_another_thread_too():
     found = []
-    thread = threading.Thread(target=lambda: found.append(guard.run(lambda: exec("while True: pass"), limit=0.1)))
+
+    def endless():
+        found.append(guard.run(lambda: exec("while True: pass"), limit=0.1))
+
+    thread = threading.Thread(target=endless)
     thread.start()
     thread.join(10)
     assert isinstance(found[0].error, guard.TimedOut)
@@ -124,7 +128,8 @@ def test_what_would_end_python_is_refused_in_a_learners_globals_too():
 
 
 def test_the_shells_own_exit_is_refused():
-    autocall = type("ZMQExitAutocall", (), {"__module__": "IPython.core.autocall", "__call__": lambda self: 1})()
+    inside = {"__module__": "IPython.core.autocall", "__call__": lambda self: 1}
+    autocall = type("ZMQExitAutocall", (), inside)()
     answer = answer_of("def f():\n    quit()\n", "f", quit=autocall)
     assert isinstance(guard.run(lambda: guard.call(answer), answer).error, guard.Refused)
     assert answer.__globals__["quit"] is autocall
@@ -157,9 +162,8 @@ def test_a_call_tells_whether_it_printed():
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory exists on Linux only")
 def test_too_much_memory_raises(monkeypatch):
     monkeypatch.setattr(memory, "_most", lambda: memory._figures("/proc/self/status")["VmData"] + 10**8)
-    with memory.memory_limit():
-        with pytest.raises(MemoryError):
-            np.ones(10**8)
+    with memory.memory_limit(), pytest.raises(MemoryError):
+        np.ones(10**8)
     assert np.ones(2 * 10**7).nbytes == 16 * 10**7
 
 
@@ -209,7 +213,8 @@ def test_globals_of_methods_and_callable_objects():
 def test_the_learners_line_is_the_nearest_to_the_error():
     answer = answer_of("import json\n\ndef f(x):\n    return json.loads(x)\n", "f")
     error = guard.run(lambda: guard.call(answer, ("{",), where='f("{")')).error.error
-    assert blame.sentence(error, "f('{')").startswith("Line 4, `return json.loads(x)`, raised JSONDecodeError: ")
+    start = "Line 4, `return json.loads(x)`, raised JSONDecodeError: "
+    assert blame.sentence(error, "f('{')").startswith(start)
 
 
 def test_only_an_undisturbed_function_is_left_alone():

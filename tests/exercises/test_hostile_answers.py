@@ -47,7 +47,7 @@ def test_a_hostile_answer_has_an_outcome_and_leaves_nothing_behind(name):
 
 @pytest.mark.parametrize("name", hostile.ENDLESS)
 def test_an_endless_loop_ends_at_the_limit(name):
-    function = [problem for problem in PROBLEMS if "def " in problem.stub][0]
+    function = next(problem for problem in PROBLEMS if "def " in problem.stub)
     outcome = dataclasses.replace(function, limit=0.2).check(hostile.ENDLESS[name])
     assert outcome.state == "raised"
     assert "had not ended after 0.2 s" in outcome.message

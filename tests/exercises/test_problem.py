@@ -54,14 +54,17 @@ def source(text, **names):
          "Line 2, `return double(x)`, raised RecursionError: maximum recursion depth exceeded, in double(1). "
          "The function calls itself without end."),
         (source("import sys\ndef double(x):\n    sys.exit(2)\n"), "raised",
-         "Line 3, `sys.exit(2)`, raised SystemExit: 2, in double(1). It would have ended Python; the check held "
+         "Line 3, `sys.exit(2)`, raised SystemExit: 2, in double(1). It would have ended Python; the "
+         "check held "
          "it back."),
         (source("def double(x):\n    exit()\n"), "raised",
-         "Line 2, `exit()`, calls exit(), which would end Python and lose your work; it was not carried out."),
+         "Line 2, `exit()`, calls exit(), which would end Python and lose your work; it was not carried "
+         "out."),
         (source("def double(x):\n    while True: pass\n"), "raised",
          "double(1) had not ended after 0.5 s and was stopped. Line 2, `while True: pass` was running."),
         (source("def double(x):\n    return [0] * 10**15\n"), "raised",
-         "Line 2, `return [0] * 10**15`, raised MemoryError, in double(1). It asked for more memory than is free."),
+         "Line 2, `return [0] * 10**15`, raised MemoryError, in double(1). It asked for more memory "
+         "than is free."),
     ],
 )  # fmt: skip
 def test_each_outcome(answer, state, message):

@@ -1,4 +1,4 @@
-"""Every problem of every lesson: the solution passes, the stub is not attempted, each mutant is told its cause."""
+"""Every problem of every lesson: the solution passes, the stub is not attempted, mutants are told why."""
 
 from __future__ import annotations
 
@@ -34,21 +34,26 @@ def executed(problem, source, cp=None):
     return answer_of(source, problem.answer, np=np, cp=array_module() if cp is None else cp)
 
 
+SILENT = ("COMMENT", "NL", "NEWLINE", "INDENT", "DEDENT", "ENDMARKER")
+
+
 def code_lines(source):
     """The lines that count: without blank lines, comments and docstrings, stripped."""
     skipped = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if constant and isinstance(node.value.value, str):
             skipped.update(range(node.lineno, node.end_lineno + 1))
     tokens = tokenize.generate_tokens(StringIO(source).readline)
-    silent = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
-    numbers = {line for t in tokens if t.type not in silent for line in range(t.start[0], t.end[0] + 1)}
+    loud = [token for token in tokens if tokenize.tok_name[token.type] not in SILENT]
+    numbers = {line for t in loud for line in range(t.start[0], t.end[0] + 1)}
     lines = source.splitlines()
     return [lines[n - 1].strip() for n in sorted(numbers - skipped)]
 
 
 def test_code_lines_counts_neither_comments_nor_docstrings():
-    source = 'def f(x):\n    """One.\n\n    Two."""\n    # three\n\n    y = [\n        x,\n    ]  # four\n    return y\n'
+    source = 'def f(x):\n    """One.\n\n    Two."""\n    # three\n\n'
+    source += "    y = [\n        x,\n    ]  # four\n    return y\n"
     assert code_lines(source) == ["def f(x):", "y = [", "x,", "]  # four", "return y"]
 
 

@@ -1,4 +1,4 @@
-"""The learner's progress: what is noted, and a file that two programs, a bad disk or a bad text cannot spoil."""
+"""The learner's progress: what is noted, and a file that no second program, bad disk or bad text spoils."""
 
 from __future__ import annotations
 
@@ -52,15 +52,19 @@ def test_the_file_is_in_the_home_folder_by_default(monkeypatch):
 
 
 def test_two_programs_at_once_lose_nothing(progress_file):
-    code = "from gpucourse.exercises import progress\nfor _ in range(40): progress.note_check('01.1', 'wrong')"
+    code = (
+        "from gpucourse.exercises.progress import note_check\nfor _ in range(40): note_check('01.1', 'wrong')"
+    )
     programs = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [program.wait(60) for program in programs] == [0, 0, 0]
     assert entries(progress_file)["01.1"]["attempts"] == 120
-    assert sorted(file.name for file in progress_file.parent.iterdir()) == ["progress.json", "progress.json.lock"]
+    files = sorted(file.name for file in progress_file.parent.iterdir())
+    assert files == ["progress.json", "progress.json.lock"]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"version": 1}', '{"version": 1, "exercises": [1]}', "\x00", '{"version": "x"}',
+    "text", ["", "{", "[]", "null", '{"version": 1}', '{"version": 1, "exercises": [1]}', "\x00",
+             '{"version": "x"}',
              '{"version": 1, "exercises": {"01.1": 3}}', "[" * 100_000],
 )  # fmt: skip
 def test_an_unreadable_file_is_set_aside(progress_file, text, capsys):
@@ -78,7 +82,8 @@ def test_an_unreadable_file_is_set_aside(progress_file, text, capsys):
 
 def test_strange_entries_are_borne(progress_file, capsys):
     progress_file.parent.mkdir()
-    progress_file.write_text('{"version": 1, "exercises": {"01.1": {"hints": "x", "attempts": null}, "99.9": {}}}')
+    strange = {"01.1": {"hints": "x", "attempts": None}, "99.9": {}}
+    progress_file.write_text(json.dumps({"version": 1, "exercises": strange}))
     assert module.hints_seen("01.1") == 0
     progress()
     module.note_hint("01.1", 1)
@@ -146,7 +151,8 @@ def test_the_table(capsys):
 
 
 @pytest.mark.parametrize(
-    ("what", "left"), [("01", ["02.1"]), ("01.1", ["01.2", "02.1"]), ("all", []), (True, []), ("01.", None), ("x", None)]
+    ("what", "left"),
+    [("01", ["02.1"]), ("01.1", ["01.2", "02.1"]), ("all", []), (True, []), ("01.", None), ("x", None)],
 )
 def test_reset(progress_file, what, left, capsys):
     for id in ("01.1", "01.2", "02.1"):
