@@ -283,14 +283,13 @@ BREAK_EVEN = Problem(
                     lambda start_a, each_a, start_b, each_b: (
                         0 if each_b >= each_a else break_even(start_a, each_a, start_b, each_b)
                     ),
-                    'Where B never catches up you return 0, which says that B always wins. Return float("inf").',
+                    'Where B never catches up you return 0, as if B always wins. Return float("inf").',
                 ),
                 Trap(
                     lambda start_a, each_a, start_b, each_b: (
                         -1 if each_b >= each_a else break_even(start_a, each_a, start_b, each_b)
                     ),
-                    'Where B never catches up you return -1. Return float("inf"), which compares with any size '
-                    "as it should.",
+                    'Where B never catches up you return -1. Return float("inf"), which is larger than any size.',
                 ),
                 Trap(
                     lambda start_a, each_a, start_b, each_b: (
