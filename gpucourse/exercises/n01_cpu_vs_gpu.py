@@ -289,7 +289,7 @@ BREAK_EVEN = Problem(
                     lambda start_a, each_a, start_b, each_b: (
                         -1 if each_b >= each_a else break_even(start_a, each_a, start_b, each_b)
                     ),
-                    'Where B never catches up you return -1. Return float("inf"), which is larger than any size.',
+                    'Where B never catches up you return -1, not float("inf").',
                 ),
                 Trap(
                     lambda start_a, each_a, start_b, each_b: (
