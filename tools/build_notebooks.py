@@ -84,13 +84,14 @@ def execute(notebook: nbformat.NotebookNode) -> tuple[float, int]:
             timeout=CELL_SECONDS,
             startup_timeout=60,
             record_timing=False,
+            extra_arguments=["--log-level=40"],   # errors only
             store_widget_state=False,
             resources={"metadata": {"path": folder}},
         )
         manager = client.create_kernel_manager()
         manager.kernel_spec.argv[0] = sys.executable   # this environment, whatever `python3` is elsewhere
         environment = os.environ | {"GPUCOURSE_PROGRESS": str(Path(folder, "progress.json"))}
-        with client.setup_kernel(env=environment, cwd=folder, extra_arguments=["--log-level=40"]):
+        with client.setup_kernel(env=environment, cwd=folder):
             return _run_cells(client, manager)
 
 

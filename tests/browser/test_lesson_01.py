@@ -4,6 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mutants.n01_cpu_vs_gpu import MUTANTS
+
+from gpucourse.exercises.registry import problems
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "01_cpu_vs_gpu.ipynb"
 
@@ -25,3 +28,17 @@ def test_the_lesson_runs_and_its_explorers_move(lesson, lab):
         explorer.press(0, "ArrowRight", 3)
         assert explorer.sentence() != before
         lesson.screenshot(call.split(".")[1].strip("()"))
+
+
+def test_every_exercise_is_told_wrong_and_then_right(lesson, lab):
+    lesson.run_all(lab[0])
+    for problem in problems("01"):
+        mutant = MUTANTS[problem.id][0]
+        said = lesson.answer(problem.id, mutant.source)
+        assert "not right yet" in said, (problem.id, said)
+        assert mutant.expect in said, (problem.id, said)
+        lesson.screenshot(f"{problem.id}-wrong")
+        said = lesson.answer(problem.id, problem.solution)
+        assert "right." in said, (problem.id, said)
+        assert "not right" not in said, (problem.id, said)
+    lesson.screenshot("solved")
