@@ -165,14 +165,27 @@ def _kill(original: Callable[[int, int], None]) -> Callable[[int, int], None]:
     return kill
 
 
+def _fork(original: Callable[[], int]) -> Callable[[], int]:
+    def fork() -> int:
+        # multiprocessing's own workers are welcome; a second copy of a notebook's kernel is not
+        if blame.is_learners(sys._getframe(1).f_code.co_filename):
+            raise Refused("os.fork(), which would double this Python; it was not carried out.")
+        return original()
+
+    return fork
+
+
+_GUARDED: dict[str, Callable[[Any], Any]] = {"kill": _kill, "fork": _fork}
+
+
 def _replacements() -> list[Replacement]:
     """Return (names, name, replacement) for everything refused, where this platform has it."""
     low_level = sys.modules[os.name]  # posix or nt, whose functions `os` repeats
     refused = [(module, name, why) for module, name, why in _REFUSED if hasattr(module, name)]
     refused += [(low_level, n, why) for module, n, why in refused if module is os and hasattr(low_level, n)]
     table = [(vars(module), name, _refuse(_spoken(module, name), why)) for module, name, why in refused]
-    kills = [vars(module) for module in (os, low_level) if hasattr(module, "kill")]
-    return table + [(names, "kill", _kill(os.kill)) for names in kills]
+    both = [(vars(module), name) for module in (os, low_level) for name in _GUARDED if hasattr(module, name)]
+    return table + [(names, name, _GUARDED[name](names[name])) for names, name in both]
 
 
 def _spoken(module: ModuleType, name: str) -> str:

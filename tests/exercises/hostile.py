@@ -244,7 +244,7 @@ KILLERS = {
     "kill 0": lambda *args: os.kill(0, signal.SIGTERM), "raise_signal": lambda *args: signal.raise_signal(15),
     "killpg": lambda *args: os.killpg(os.getpgid(0), 9), "input": lambda *args: input(),
     "execv": lambda *args: os.execv("/bin/true", ["true"]), "execlp": lambda *args: os.execlp("true", "true"),
-    "setrecursionlimit": hungry, "breakpoint": lambda *args: breakpoint(),
+    "fork": lambda *args: os.fork(), "setrecursionlimit": hungry, "breakpoint": lambda *args: breakpoint(),
     "setitimer": lambda *args: signal.setitimer(signal.ITIMER_REAL, 0.001), "memory": more_memory,
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -142,6 +143,13 @@ def test_other_processes_may_be_started_and_ended():
         return child.wait(10)
 
     assert guard.run(start_and_end).error is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_only_a_learners_own_fork_is_refused():
+    answer = answer_of("import os\ndef f():\n    os.fork()\n", "f")
+    assert isinstance(guard.run(lambda: guard.call(answer), answer).error, guard.Refused)
+    assert guard.run(lambda: multiprocessing.get_context("fork").Pool(1).terminate()).error is None
 
 
 def test_warnings_are_held_back_and_the_learners_own_are_told():
