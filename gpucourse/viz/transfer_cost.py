@@ -33,7 +33,7 @@ def draw(ways: Mapping[str, tuple[float, float]]) -> Figure:
 
 def transfer_cost(ways: Mapping[str, tuple[float, float]]) -> None:
     """Show the costs with words; each way is {label: (seconds before the first byte, bytes per second)}."""
-    said = [f"{way}: {start * 1e6:g} µs, then {rate / 1e9:,.1f} GB/s" for way, (start, rate) in ways.items()]
+    said = [f"{way}: {start * 1e6:.3g} µs, then {rate / 1e9:,.1f} GB/s" for way, (start, rate) in ways.items()]
     picture.show(
         draw(ways),
         "Time against the size of an array, both axes logarithmic. Each line is flat for small arrays and "
