@@ -96,7 +96,7 @@ def recursion(*args):
 
 def deep(*args):
     nest = []
-    for _ in range(100_000):
+    for _ in range(5000):
         nest = [nest]
     return nest
 

@@ -38,7 +38,7 @@ def check_all(answer, limit):
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_hostile_answer_has_an_outcome_and_leaves_nothing_behind(name):
     before = (builtins.len, builtins.print, np.isclose, np.geterr(), sys.stdout, sys.getrecursionlimit())
-    for problem, outcome in check_all(ANSWERS[name], 0.3):
+    for problem, outcome in check_all(ANSWERS[name], 0.15):
         assert outcome.state != "right", (problem.id, outcome)
     after = (builtins.len, builtins.print, np.isclose, np.geterr(), sys.stdout, sys.getrecursionlimit())
     assert before == after
