@@ -790,7 +790,7 @@ TO_THE_DEVICE: tuple[Part, ...] = (
     (lambda h, w, b: 4 * h * w,
      "That is the picture as float32. It crosses before `astype`, as uint8: 1 byte a pixel."),
     (lambda h, w, b: 8 * h * w, "That is the picture as float64. It crosses as uint8: 1 byte a pixel."),
-    (lambda h, w, b: 3 * h * w, "That is three colors. This picture is grey: one byte a pixel."),
+    (lambda h, w, b: 3 * h * w, "That is three colors. This picture is gray: one byte a pixel."),
     (lambda h, w, b: (h - 2) * w, "The filter loses two rows, but on the device: the whole picture crosses."),
     (lambda h, w, b: h * w + 8 * b, "The counts go the other way, to the host."),
     (lambda h, w, b: 0, "`xp.asarray(image)` takes the picture from the host to the device."),
