@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv and keeps it in step with requirements.txt and pyproject.toml.
+# Makes .venv and keeps it in step with requirements.txt, pyproject.toml and setup.py.
 #
 #   tools/setup.sh learn      what a learner needs      (make lab)
 #   tools/setup.sh develop    and what the tests need   (make test, make lint)
@@ -23,7 +23,7 @@ say() { printf '%s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # The folder is part of the fingerprint: an environment does not survive being moved.
-fingerprint() { { echo "$folder"; cat requirements.txt pyproject.toml; } | cksum; }
+fingerprint() { { echo "$folder"; cat requirements.txt pyproject.toml setup.py; } | cksum; }
 
 up_to_date() {
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ] && [ -x "$python" ]
