@@ -20,6 +20,7 @@ from gpucourse.exercises.fake_device import FakeDevice
 from gpucourse.exercises.problem import Problem
 from gpucourse.exercises.transfers import TO_DEVICE, TO_HOST, Crossing, watched
 
+sim: Any = cupy_sim   # untyped, as CuPy is
 Mistakes = Sequence[tuple[Callable[..., Any], str]]   # (what the mistake yields, its cause in words)
 
 
@@ -39,7 +40,7 @@ def _require(answer: Any, call: str) -> None:
         pass   # some built-in functions do not say
 
 
-def _value(answer: Any, args: tuple[Any, ...], call: str, module: Any = cupy_sim) -> Any:
+def _value(answer: Any, args: tuple[Any, ...], call: str, module: Any = sim) -> Any:
     """Return what the learner's function gives, with `module` as its `cp`; raise for `...` and None."""
     done = guard.call(guard.with_module(answer, cp=module), args, where=call)
     if done.value is ...:
@@ -84,35 +85,52 @@ def _judge_values(
 
 
 def tight(
-    x: np.ndarray, steps: int, low: bool = True, always: bool = False, when: str = "between"
+    x: np.ndarray,
+    steps: int,
+    shift: Callable[[Any], Any] = np.min,
+    scale: Callable[[Any], Any] = lambda x: x / max(x.max(), 1),
+    record: Callable[[Any], Any] = np.mean,
+    go_on: Callable[[Any], Any] = lambda x: 2 * x * x + x,
+    when: str = "between",
 ) -> np.ndarray:
     """The means of all steps, in NumPy; the options make the plausible mistakes."""
     trace = []
     for _ in range(steps):
-        early = x.mean()
-        x = x - x.min() if low else x
-        top = x.max()
-        x = x / (top if always else max(top, 1))
-        between = x.mean()
-        x = 2 * x * x + np.float32(0.25)
-        trace.append({"early": early, "between": between, "late": x.mean()}[when])
+        seen = {"early": record(x)}
+        x = scale(x - shift(x))
+        seen["between"] = record(x)
+        x = go_on(x)
+        seen["late"] = record(x)
+        trace.append(seen[when])
     return np.array(trace)
 
 
 TIGHT_MISTAKES: Mistakes = (
-    (lambda x, n: tight(x, n, always=True),
+    (lambda x, n: tight(x, n, scale=lambda x: x / x.max()),
      "This divides by the maximum in every step. `leaky` does so only where the maximum is above 1: "
      "divide by `xp.maximum(x.max(), 1)`."),
-    (lambda x, n: tight(x, n, low=False), "The minimum is not subtracted: `x = x - x.min()` is missing."),
+    (lambda x, n: tight(x, n, shift=lambda x: 0),
+     "The minimum is not subtracted: `x = x - x.min()` is missing."),
     (lambda x, n: tight(x, n, when="early"),
      "The mean is taken at the start of a step. `leaky` takes it after the division."),
     (lambda x, n: tight(x, n, when="late"),
-     "The mean is taken at the end of a step, after `2 * x * x + 0.25`. `leaky` takes it before that line."),
+     "The mean is taken at the end of a step, after `2 * x * x + x`. `leaky` takes it before that line."),
     (lambda x, n: tight(x, n)[-1], "Only the last mean came back. Collect one for each step."),
     (lambda x, n: tight(x, n)[:1], "Only the first mean came back: does `return` stand inside the loop?"),
-    (lambda x, n: tight(x, n) * x.size, "These are sums, not means."),
+    (lambda x, n: tight(x, n, record=np.sum), "These are sums, not means."),
+    (lambda x, n: tight(x, n, record=np.max), "These are the maxima, not the means."),
+    (lambda x, n: tight(x, n, record=np.median), "These are the medians, not the means."),
+    (lambda x, n: tight(x, n, scale=lambda x: x / min(x.max(), 1)),
+     "The divisor should be the larger of `x.max()` and 1; this takes the smaller."),
+    (lambda x, n: tight(x, n, scale=lambda x: np.minimum(x, 1)),
+     "The values above 1 are cut off. `leaky` divides all values by the maximum."),
+    (lambda x, n: tight(x, n, scale=lambda x: x), "The division by the maximum is missing."),
+    (lambda x, n: tight(x, n, go_on=lambda x: x * x + x), "The factor 2 is missing in `2 * x * x + x`."),
+    (lambda x, n: tight(x, n, go_on=lambda x: 2 * x + x), "The square is missing in `2 * x * x + x`."),
+    (lambda x, n: tight(x, n, go_on=lambda x: 2 * x * x), "The last `+ x` is missing in `2 * x * x + x`."),
     (lambda x, n: np.repeat(tight(x, n)[:1], n),
-     "Every step gives the mean of the first: `x` must go on into the next step (`x = ...`)."),
+     "Every step gives the mean of the first: x does not change from step to step. Does each step begin with "
+     "the x of the last, and end with `x = 2 * x * x + x`?"),
     (lambda x, n: np.repeat(tight(x, n)[-1:], n),
      "Every entry is the mean of the last step: each step must add a value of its own."),
 )
@@ -126,9 +144,9 @@ def judge_tight(answer: Any) -> None:
     narrow = (0.1 + 0.5 * rng.random(333)).astype(np.float32)
     for host, steps in ((wide, 4), (narrow, 3), (wide[:7], 1), (narrow, 6)):
         call = f"tight(xp, x, {steps})"
-        x = cupy_sim.asarray(host)
+        x = sim.asarray(host)
         with watched() as crossings:
-            got = _value(answer, (cupy_sim, x, steps), call)
+            got = _value(answer, (sim, x, steps), call)
         _judge_crossings(crossings, x, steps)
         _judge_place(got, call)
         _judge_values(got, tight(host, steps), (host, steps), TIGHT_MISTAKES, call, 1e-4)
@@ -153,6 +171,11 @@ def _judge_crossings(crossings: list[Crossing], x: Any, steps: int) -> None:
         raise Wrong(
             f"{sent[0].place} sends {sent[0].nbytes:,} bytes from the host to the device. Nothing has to go "
             "that way: x is on the device already, and so is all that is computed from it."
+        )
+    if fetched and fetched[0].nbytes >= x.nbytes > 8 * steps:
+        raise Wrong(
+            f"There is one copy, but {fetched[0].place} takes the whole of x, and the host does the work. "
+            "Compute on the device and copy the means, one number for each step."
         )
 
 
@@ -183,13 +206,13 @@ def _remedy(crossing: Crossing, x: Any) -> str:
 
 
 def _judge_place(got: Any, call: str) -> None:
-    if isinstance(got, cupy_sim.ndarray):
+    if isinstance(got, sim.ndarray):
         raise Wrong(
             f"{call} returned a device array. The caller wants a NumPy array: the one copy at the end, "
             "`.get()`."
         )
     if isinstance(got, list | tuple):
-        if any(isinstance(item, cupy_sim.ndarray) for item in got):
+        if any(isinstance(item, sim.ndarray) for item in got):
             raise Wrong(
                 f"{call} returned {called(got)} of device arrays. Join them with `xp.stack(...)`, then "
                 "`.get()`."
@@ -197,7 +220,7 @@ def _judge_place(got: Any, call: str) -> None:
         raise Wrong(f"{call} returned {called(got)}; it should be a NumPy array.")
     if not isinstance(got, np.ndarray):
         raise Wrong(
-            f"{call} should be a NumPy array with one mean for each step but is {called(got, cupy_sim)}."
+            f"{call} should be a NumPy array with one mean for each step but is {called(got, sim)}."
         )
 
 
@@ -238,7 +261,7 @@ TIGHT = Problem(
         x = x - x.min()
         x = x / xp.maximum(x.max(), 1)
         trace.append(x.mean())
-        x = 2 * x * x + 0.25
+        x = 2 * x * x + x
     return xp.stack(trace).get()
 ''',
     why=(
@@ -254,7 +277,7 @@ TIGHT = Problem(
 # -- 02.2 -------------------------------------------------------------------------------------------
 
 # seconds on the device of call 0, 1, 2, ...: uneven, so that mean, median, least and greatest differ
-LENGTHS = (0.020, 0.005, 0.009, 0.040, 0.007, 0.0055, 0.012, 0.006, 0.0155, 0.0085, 0.004, 0.011)
+LENGTHS = (0.020, 0.0115, 0.006, 0.040, 0.0075, 0.005, 0.0045, 0.012, 0.0155, 0.0085, 0.004, 0.011)
 ANSWERS: tuple[tuple[Callable[[list[float]], Any], str], ...] = (
     (statistics.fmean, "This is the mean of the runs. One slow run pulls the mean up; return the median."),
     (min, "This is the shortest run. Return the median: the middle one when they are sorted."),
@@ -267,6 +290,12 @@ ANSWERS: tuple[tuple[Callable[[list[float]], Any], str], ...] = (
     (lambda times: times[0], "This is the first run. Keep the time of every run and return the median."),
     (lambda times: 1e3 * statistics.median(times), "This is the median in milliseconds. Return seconds."),
     (lambda times: 1e6 * statistics.median(times), "This is the median in microseconds. Return seconds."),
+    (lambda times: -statistics.median(times),
+     "The sign is wrong: subtract the first reading from the second."),
+    (lambda times: statistics.median(times) / len(times),
+     "The median is divided by `repeat`. Each time is that of one run already."),
+    (lambda times: statistics.median(times) * len(times),
+     "The median is multiplied by `repeat`. Return the time of one run."),
 )
 
 
@@ -478,6 +507,10 @@ GAIN_MISTAKES: Mistakes = (
     (lambda x, db: x * float(db),
      "This multiplies by the decibels themselves. The factor is 10 ** (db / 20)."),
     (lambda x, db: x * float(db / 20), "The power is missing: the factor is 10 ** (db / 20)."),
+    (lambda x, db: x * float(10 ** (abs(db) / 20)), "Negative decibels make x smaller: leave out `abs`."),
+    (lambda x, db: x * float(int(10 ** (db / 20))), "`int` drops the fraction of the factor. Use `float`."),
+    (lambda x, db: x * float(10**db / 20),
+     "`**` comes before `/`: this is (10 ** db) / 20. Put parentheses round db / 20."),
     (lambda x, db: x + float(10 ** (db / 20)), "The factor is added. Multiply by it."),
     (lambda x, db: x * float(20 * np.log10(abs(db))),
      "20 * log10 goes from a factor to decibels. Here it goes the other way: 10 ** (db / 20)."),
@@ -491,9 +524,9 @@ def judge_gain(answer: Any) -> None:
     for dtype in (np.float32, np.float64, np.float16):
         for db in DECIBELS:
             host = np.linspace(-1, 1, 1001).astype(dtype)
-            x = cupy_sim.asarray(host)
+            x = sim.asarray(host)
             call = f"gain(x, {db!r}) for x of {x.dtype}"
-            with cupy_sim.count_launches() as work:
+            with sim.count_launches() as work:
                 got = _value(answer, (x, db), call)
             _judge_dtype(got, x, db, work.bytes_allocated, call)
             coarse = isinstance(db, np.float32)   # then 10 ** (db / 20) has 7 digits only, which is all right
@@ -504,8 +537,8 @@ def judge_gain(answer: Any) -> None:
 
 
 def _judge_dtype(got: Any, x: Any, db: Any, nbytes: int, call: str) -> None:
-    if not isinstance(got, cupy_sim.ndarray):
-        raise Wrong(f"{call} should be a device array but is {called(got, cupy_sim)}.")
+    if not isinstance(got, sim.ndarray):
+        raise Wrong(f"{call} should be a device array but is {called(got, sim)}.")
     if got.dtype != x.dtype:
         raise Wrong(f"{call} should be {x.dtype} but is {got.dtype}. {_why_dtype(got, x, db)}")
     if nbytes > 2 * x.nbytes and x.itemsize < 8:
@@ -527,8 +560,9 @@ def _why_dtype(got: Any, x: Any, db: Any) -> str:
 
 def _judge_gain_values(got: Any, host: Any, db: Any, call: str, rtol: float) -> None:
     due = gain(host, db)
-    if not _close(got, due, rtol) and _close(got, due, 1e-6):
-        raise Wrong(f"{call} is right to 7 digits only: the factor was rounded to float32 on its way.")
+    for digits, dtype, near in ((7, "float32", 1e-6), (3, "float16", 2e-3)):
+        if not _close(got, due, rtol) and _close(got, due, near):
+            raise Wrong(f"{call} is right to {digits} digits only: the factor was rounded to {dtype}.")
     _judge_values(got, due, (host, float(db)), GAIN_MISTAKES, call, rtol)
 
 
@@ -569,7 +603,7 @@ GAIN = Problem(
 # -- 02.4 -------------------------------------------------------------------------------------------
 
 
-def cubic(x: np.ndarray) -> np.ndarray:
+def cubic(x: Any) -> Any:
     """2 x**3 - 3 x**2 + 0.5 x + 1."""
     return ((2 * x - 3) * x + 0.5) * x + 1
 
@@ -592,9 +626,9 @@ def judge_cubic(answer: Any) -> None:
     _require(answer, "cubic(x)")
     for size in (5000, 3):
         host = np.linspace(-1.5, 2, size).astype(np.float32)
-        x = cupy_sim.asarray(host)
+        x = sim.asarray(host)
         call = f"cubic(x) for {size:,} elements"
-        with cupy_sim.count_launches() as work:
+        with sim.count_launches() as work:
             got = _value(answer, (x,), call)
         _judge_cubic_result(got, x, host, call)
         _judge_values(got.get(), cubic(host), (host,), CUBIC_MISTAKES, call, 1e-5)
@@ -602,13 +636,12 @@ def judge_cubic(answer: Any) -> None:
 
 
 def _judge_cubic_result(got: Any, x: Any, host: Any, call: str) -> None:
-    if not isinstance(got, cupy_sim.ndarray):
-        raise Wrong(f"{call} should be a device array but is {called(got, cupy_sim)}.")
+    if not isinstance(got, sim.ndarray):
+        raise Wrong(f"{call} should be a device array but is {called(got, sim)}.")
     if not np.array_equal(x.get(), host):
         raise Wrong(
-            f"{call} changes the caller's x. `y = x` is only a second name for the same array, and `y *= "
-            "2` then "
-            "writes into x. Start with a new one: `y = 2 * x`."
+            f"{call} changes the caller's x. Start with a new array, `y = 2 * x`, and work in place on that. "
+            "(`y = x` makes no array, only a second name for the same one.)"
         )
     if got.dtype != x.dtype:
         raise Wrong(f"{call} should be {x.dtype} but is {got.dtype}.")
@@ -664,7 +697,7 @@ CUBIC = Problem(
 # -- 02.5 -------------------------------------------------------------------------------------------
 
 
-def fade(x: np.ndarray) -> np.ndarray:
+def fade(x: Any) -> Any:
     """x times a ramp that rises evenly from 0 to 1, in x's dtype."""
     return x * np.linspace(0, 1, x.size, dtype=x.dtype)
 
@@ -673,8 +706,6 @@ FADE_MISTAKES: Mistakes = (
     (lambda x: x * np.linspace(1, 0, x.size), "The ramp falls. It should rise from 0 to 1."),
     (lambda x: x * np.linspace(0, 1, x.size, endpoint=False),
      "The ramp stops one step short of 1: its last value should be 1."),
-    (lambda x: x * np.arange(x.size) / x.size,
-     "The ramp stops one step short of 1: there are x.size - 1 steps between x.size values."),
     (lambda x: x * np.arange(x.size), "The ramp goes up to x.size - 1. It should end at 1."),
     (lambda x: x * np.linspace(0, 1, x.size + 1)[1:],
      "The ramp starts above 0: its first value should be 0."),
@@ -717,7 +748,10 @@ def _judge_fade_on(side: str, module: Any, answer: Any, xp: Any) -> None:
                 f"{call} should be {np.dtype(dtype)} but is {got.dtype}: give `linspace` the dtype of x."
             )
         on_host, left = (got, x) if side == "host" else (xp.asnumpy(got), xp.asnumpy(x))
-        _judge_values(on_host, fade(host), (host,), FADE_MISTAKES, call, 1e-5)
+        rtol = 1e-5 if dtype == np.float32 else 1e-12
+        if not _close(on_host, fade(host), rtol) and _close(on_host, fade(host), 1e-6):
+            raise Wrong(f"{call} is right to 7 digits only: the ramp was made in float32, not in x's dtype.")
+        _judge_values(on_host, fade(host), (host,), FADE_MISTAKES, call, rtol)
         if not np.array_equal(left, host):
             raise Wrong(f"{call} changes x itself: `x *= ...` works in place. Return a new array.")
 
@@ -806,7 +840,6 @@ TO_THE_HOST: tuple[Part, ...] = (
     (lambda h, w, b: h * w, "The picture itself does not come back, only the counts."),
     (lambda h, w, b: 4 * h * w, "The picture itself does not come back, only the counts."),
     (lambda h, w, b: 4 * (h - 2) * w, "The filtered picture stays on the device. Only the counts come back."),
-    (lambda h, w, b: 8 * b + 8, "`min` and `max` stay on the device: nobody asks for their values."),
     (lambda h, w, b: 0, "`counts.get()` takes the counts from the device to the host."),
 )
 OPERATIONS: tuple[Part, ...] = (
@@ -843,7 +876,16 @@ def judge_estimate(answer: Any) -> None:
         for wrong, cause in mistakes:
             if column == [wrong(*size) for size in PICTURES]:
                 raise Wrong(f"Number {k + 1}, {what}: {cause}")
-        raise Wrong(f"Number {k + 1}, {what}, is {column[0]:,} for {PICTURES[0]}; {_direction(column[0], k)}")
+        raise Wrong(f"Number {k + 1}, {what}, {_off(column, [estimate(*size)[k] for size in PICTURES])}")
+
+
+def _off(column: list[Any], due: list[int]) -> str:
+    """Say for which picture a number is off, and in which direction, without giving it away."""
+    at = next(i for i, (got, wanted) in enumerate(zip(column, due, strict=True)) if got != wanted)
+    if len(set(column)) == 1 and len(set(due)) > 1:
+        return f"is always {column[0]:,}. It depends on the picture or on bins: use the arguments."
+    way = "few" if column[at] < due[at] else "many"
+    return f"is {column[at]:,} for (height, width, bins) = {PICTURES[at]}. That is too {way}."
 
 
 def _estimate_for(answer: Any, size: tuple[int, int, int]) -> Any:
@@ -861,10 +903,6 @@ def _estimate_for(answer: Any, size: tuple[int, int, int]) -> Any:
 
 def _how_many(got: Any) -> str:
     return f" of {len(got)}." if isinstance(got, list | tuple) else "."
-
-
-def _direction(got: float, k: int) -> str:
-    return "that is too few." if got < estimate(*PICTURES[0])[k] else "that is too many."
 
 
 ESTIMATE = Problem(

@@ -16,7 +16,7 @@ def tight(body, result="xp.stack(trace).get()"):
     return TIGHT.format(body=indent(body, " " * 8), result=result)
 
 
-LOOP = "x = x - x.min()\nx = x / xp.maximum(x.max(), 1)\ntrace.append(x.mean())\nx = 2 * x * x + 0.25"
+LOOP = "x = x - x.min()\nx = x / xp.maximum(x.max(), 1)\ntrace.append(x.mean())\nx = 2 * x * x + x"
 TIME = """def honest_time(run, synchronize, clock, repeat):
 {body}
 """
@@ -100,8 +100,7 @@ MUTANTS = {
         Mutant(
             "mean too late",
             tight(
-                "x = x - x.min()\nx = x / xp.maximum(x.max(), 1)\nx = 2 * x * x + 0.25\n"
-                "trace.append(x.mean())"
+                "x = x - x.min()\nx = x / xp.maximum(x.max(), 1)\nx = 2 * x * x + x\ntrace.append(x.mean())"
             ),
             expect="end of a step",
         ),
@@ -117,8 +116,21 @@ MUTANTS = {
         ),
         Mutant(
             "returns inside the loop",
-            tight(LOOP.replace("x = 2 * x * x + 0.25", "x = 2 * x * x + 0.25\nreturn xp.stack(trace).get()")),
+            tight(LOOP.replace("x = 2 * x * x + x", "x = 2 * x * x + x\nreturn xp.stack(trace).get()")),
             expect="inside the loop",
+        ),
+        Mutant(
+            "works on the host altogether",
+            tight(LOOP, "np.array(trace)")
+            .replace("trace = []", "trace = []\n    x = x.get()")
+            .replace("xp.", "np."),
+            expect="the host does the work",
+        ),
+        Mutant("takes the smaller divisor", tight(LOOP.replace("maximum", "minimum")), expect="the smaller"),
+        Mutant(
+            "does not go on",
+            tight(LOOP.replace("x = 2 * x * x + x", "pass")),
+            expect="does not change from step to step",
         ),
     ),
     "02.2": (
@@ -177,6 +189,15 @@ MUTANTS = {
             timing_loop().replace("clock()", '__import__("time").perf_counter()'),
             expect="never read",
         ),
+        Mutant("sign", timing_loop(result="-sorted(times)[repeat // 2]"), expect="sign"),
+        Mutant(
+            "starts the clock once",
+            timing_loop(
+                before="run()\nsynchronize()\nstart = clock()",
+                loop="run()\nsynchronize()\ntimes.append(clock() - start)",
+            ),
+            expect="started once",
+        ),
         Mutant(
             "run without parentheses",
             timing_loop(before="run", loop=GOOD_LOOP.replace("run()", "run")),
@@ -204,6 +225,10 @@ MUTANTS = {
         Mutant(
             "whole-number division", one_line("gain(x, db)", "x * float(10 ** (db // 20))"), expect="`//`"
         ),
+        Mutant(
+            "float16 factor", one_line("gain(x, db)", "x * np.float16(10 ** (db / 20))"), expect="float16"
+        ),
+        Mutant("precedence", one_line("gain(x, db)", "x * float(10 ** db / 20)"), expect="comes before"),
         Mutant("base e", one_line("gain(x, db)", "x * float(np.exp(db / 20))"), expect="base is 10"),
         Mutant("sign", one_line("gain(x, db)", "x * float(10 ** (-db / 20))"), expect="sign"),
         Mutant(
@@ -279,6 +304,11 @@ MUTANTS = {
             "ramp made on the host and sent",
             fade("x * xp.asarray(np.linspace(0, 1, x.size, dtype=x.dtype))"),
             expect="copies",
+        ),
+        Mutant(
+            "ramp always float32",
+            fade("(x * xp.linspace(0, 1, x.size, dtype=np.float32)).astype(x.dtype)"),
+            expect="7 digits",
         ),
         Mutant(
             "falls instead of rising",
