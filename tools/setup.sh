@@ -49,7 +49,7 @@ find_python() {
         without_venv=$version
     done
     [ -z "$without_venv" ] || fail "Python $without_venv is here but cannot make an environment (no venv module)." \
-        "Next step, on Debian or Ubuntu: sudo apt-get install python$without_venv-venv"
+        "Next step: on Debian or Ubuntu, sudo apt-get install python$without_venv-venv"
     fail_no_python
 }
 
