@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,29 +56,45 @@ def _close(got: Any, due: Any, rtol: float) -> bool:
     return got.shape == due.shape and bool(np.allclose(got, due, rtol=rtol, atol=rtol))
 
 
-def _name_mistake(got: Any, due: Any, args: tuple[Any, ...], mistakes: Mistakes, rtol: float) -> str | None:
-    """Return the cause whose result `got` is, where that result differs from the right one."""
+class Trial(NamedTuple):
+    """One call of an answer: in words, what it gave, what is due (both on the host), arguments, tolerance."""
+
+    call: str
+    got: Any
+    due: Any
+    args: tuple[Any, ...]
+    rtol: float
+
+    def is_near(self, value: Any, rtol: float = 0.0) -> bool:
+        """Say whether the answer gave `value`, within the trial's tolerance or a wider one."""
+        return _close(self.got, value, max(self.rtol, rtol))
+
+
+# (digits that are right, where the rest was lost, how near that is)
+ROUNDED = ((7, "float32", 1e-6), (3, "float16", 2e-3))
+
+
+def _judge_values(trials: Sequence[Trial], mistakes: Mistakes) -> None:
+    """Raise Wrong unless every result is right; a mistake is named only if it explains every result."""
+    off = [trial for trial in trials if not trial.is_near(trial.due)]
+    if not off:
+        return
     with np.errstate(all="ignore"):
         for wrong, cause in mistakes:
-            yields = wrong(*args)
-            if _close(got, yields, rtol) and not _close(due, yields, rtol):
-                return cause
-    return None
+            if all(trial.is_near(wrong(*trial.args)) for trial in trials):
+                raise Wrong(cause)
+    for digits, dtype, near in ROUNDED:
+        if all(trial.is_near(trial.due, near) for trial in trials):
+            raise Wrong(f"{off[0].call} is right to {digits} digits only: something was {dtype} on the way.")
+    raise Wrong(_first_difference(off[0]))
 
 
-def _judge_values(
-    got: Any, due: Any, args: tuple[Any, ...], mistakes: Mistakes, call: str, rtol: float
-) -> None:
-    got, due = np.asarray(got), np.asarray(due)
-    if _close(got, due, rtol):
-        return
-    cause = _name_mistake(got, due, args, mistakes, rtol)
-    if cause:
-        raise Wrong(cause)
+def _first_difference(trial: Trial) -> str:
+    got, due = np.asarray(trial.got), np.asarray(trial.due)
     if got.shape != due.shape:
-        raise Wrong(f"{call} should have shape {due.shape} but has {got.shape}.")
-    at = int(np.argmax(~np.isclose(got, due, rtol=rtol, atol=rtol)))
-    raise Wrong(f"{call}[{at}] should be {due.flat[at]:.6g} but is {got.flat[at]:.6g}.")
+        return f"{trial.call} should have shape {due.shape} but has {got.shape}."
+    at = int(np.argmax(~np.isclose(got, due, rtol=trial.rtol, atol=trial.rtol)))
+    return f"{trial.call}[{at}] should be {due.flat[at]:.6g} but is {got.flat[at]:.6g}."
 
 
 # -- 02.1 -------------------------------------------------------------------------------------------
@@ -142,6 +158,7 @@ def judge_tight(answer: Any) -> None:
     rng = np.random.default_rng(21)
     wide = (4 * rng.random(1000) - 1).astype(np.float32)
     narrow = (0.1 + 0.5 * rng.random(333)).astype(np.float32)
+    trials, changed = [], False
     for host, steps in ((wide, 4), (narrow, 3), (wide[:7], 1), (narrow, 6)):
         call = f"tight(xp, x, {steps})"
         x = sim.asarray(host)
@@ -149,12 +166,14 @@ def judge_tight(answer: Any) -> None:
             got = _value(answer, (sim, x, steps), call)
         _judge_crossings(crossings, x, steps)
         _judge_place(got, call)
-        _judge_values(got, tight(host, steps), (host, steps), TIGHT_MISTAKES, call, 1e-4)
-        if not np.array_equal(x.get(), host):
-            raise Wrong(
-                f"The result is right, but {call} changes the caller's x in place: write `x = x - ...`, "
-                "not `x -= ...`."
-            )
+        trials.append(Trial(call, got, tight(host, steps), (host, steps), 1e-4))
+        changed = changed or not np.array_equal(x.get(), host)
+    _judge_values(trials, TIGHT_MISTAKES)
+    if changed:
+        raise Wrong(
+            "The result is right, but `tight` changes the caller's x in place: write `x = x - ...`, "
+            "not `x -= ...`."
+        )
 
 
 def _judge_crossings(crossings: list[Crossing], x: Any, steps: int) -> None:
@@ -521,19 +540,23 @@ DECIBELS = (6, -3.5, np.float64(-12.0), np.float32(2.5), 0)
 def judge_gain(answer: Any) -> None:
     """The dtype first, with the memory that was asked for on the way; then the values; then x."""
     _require(answer, "gain(x, db)")
-    for dtype in (np.float32, np.float64, np.float16):
-        for db in DECIBELS:
-            host = np.linspace(-1, 1, 1001).astype(dtype)
-            x = sim.asarray(host)
-            call = f"gain(x, {db!r}) for x of {x.dtype}"
-            with sim.count_launches() as work:
-                got = _value(answer, (x, db), call)
-            _judge_dtype(got, x, db, work.bytes_allocated, call)
-            coarse = isinstance(db, np.float32)   # then 10 ** (db / 20) has 7 digits only, which is all right
-            rtol = {2: 2e-3, 4: 1e-6, 8: 1e-6 if coarse else 1e-12}[x.itemsize]
-            _judge_gain_values(got.get(), host, db, call, rtol)
-            if not np.array_equal(x.get(), host):
-                raise Wrong(f"{call} changes x itself: `x *= ...` works in place. Return a new array.")
+    dtypes = (np.float32, np.float64, np.float16)
+    trials = [_gain_trial(answer, dtype, db) for dtype in dtypes for db in DECIBELS]
+    _judge_values(trials, GAIN_MISTAKES)
+
+
+def _gain_trial(answer: Any, dtype: Any, db: Any) -> Trial:
+    host = np.linspace(-1, 1, 1001).astype(dtype)
+    x = sim.asarray(host)
+    call = f"gain(x, {db!r}) for x of {x.dtype}"
+    with sim.count_launches() as work:
+        got = _value(answer, (x, db), call)
+    _judge_dtype(got, x, db, work.bytes_allocated, call)
+    if not np.array_equal(x.get(), host):
+        raise Wrong(f"{call} changes x itself: `x *= ...` works in place. Return a new array.")
+    coarse = isinstance(db, np.float32)   # then 10 ** (db / 20) has 7 digits only, which is all right
+    rtol = {2: 2e-3, 4: 1e-6, 8: 1e-6 if coarse else 1e-12}[x.itemsize]
+    return Trial(call, got.get(), gain(host, db), (host, float(db)), rtol)
 
 
 def _judge_dtype(got: Any, x: Any, db: Any, nbytes: int, call: str) -> None:
@@ -556,14 +579,6 @@ def _why_dtype(got: Any, x: Any, db: Any) -> str:
     if isinstance(db, np.generic):
         return f"Here db is np.{db.dtype}, and {scalar}. What type does your factor have?"
     return f"Here db is a Python number, so {got.dtype} comes from inside gain. Mind: {scalar}."
-
-
-def _judge_gain_values(got: Any, host: Any, db: Any, call: str, rtol: float) -> None:
-    due = gain(host, db)
-    for digits, dtype, near in ((7, "float32", 1e-6), (3, "float16", 2e-3)):
-        if not _close(got, due, rtol) and _close(got, due, near):
-            raise Wrong(f"{call} is right to {digits} digits only: the factor was rounded to {dtype}.")
-    _judge_values(got, due, (host, float(db)), GAIN_MISTAKES, call, rtol)
 
 
 GAIN = Problem(
@@ -624,6 +639,7 @@ CUBIC_MISTAKES: Mistakes = (
 def judge_cubic(answer: Any) -> None:
     """The values, then that x was left alone, then how many arrays were made."""
     _require(answer, "cubic(x)")
+    trials, costs = [], []
     for size in (5000, 3):
         host = np.linspace(-1.5, 2, size).astype(np.float32)
         x = sim.asarray(host)
@@ -631,7 +647,10 @@ def judge_cubic(answer: Any) -> None:
         with sim.count_launches() as work:
             got = _value(answer, (x,), call)
         _judge_cubic_result(got, x, host, call)
-        _judge_values(got.get(), cubic(host), (host,), CUBIC_MISTAKES, call, 1e-5)
+        trials.append(Trial(call, got.get(), cubic(host), (host,), 1e-5))
+        costs.append((work, x))
+    _judge_values(trials, CUBIC_MISTAKES)
+    for work, x in costs:
         _judge_allocations(work, x)
 
 
@@ -720,40 +739,40 @@ def judge_fade(answer: Any, xp: Any) -> None:
     """First on the host, then on the device: where the result lies, its dtype, its values, the transfers."""
     _require(answer, "fade(x)")
     failed: dict[str, BaseException] = {}
+    trials: list[Trial] = []
     for side, module in (("host", np), ("device", xp)):
         try:
-            _judge_fade_on(side, module, answer, xp)
+            trials += _fade_trials(side, module, answer, xp)
         except guard.Raised as error:
             failed[side] = error
     if failed:
         _explain_failure(failed)
+    _judge_values(trials, FADE_MISTAKES)
 
 
-def _judge_fade_on(side: str, module: Any, answer: Any, xp: Any) -> None:
-    for dtype, size in ((np.float32, 9), (np.float64, 1000), (np.float32, 1), (np.float32, 4)):
-        host = (np.cos(np.arange(size)) + 2).astype(dtype)
-        x = module.array(host)
-        call = f"fade(x) for {'a NumPy array' if side == 'host' else 'a device array'} of {size} {x.dtype}"
-        with watched() as crossings:
-            got = _value(answer, (x,), call, xp)
-        _judge_side(got, side, xp, call)
-        if crossings:
-            raise Wrong(
-                f"{crossings[0].place} copies {crossings[0].nbytes:,} bytes {crossings[0].direction} in "
-                f"{call}. "
-                "Make the ramp with the module of x; then nothing has to cross."
-            )
-        if got.dtype != dtype:
-            raise Wrong(
-                f"{call} should be {np.dtype(dtype)} but is {got.dtype}: give `linspace` the dtype of x."
-            )
-        on_host, left = (got, x) if side == "host" else (xp.asnumpy(got), xp.asnumpy(x))
-        rtol = 1e-5 if dtype == np.float32 else 1e-12
-        if not _close(on_host, fade(host), rtol) and _close(on_host, fade(host), 1e-6):
-            raise Wrong(f"{call} is right to 7 digits only: the ramp was made in float32, not in x's dtype.")
-        _judge_values(on_host, fade(host), (host,), FADE_MISTAKES, call, rtol)
-        if not np.array_equal(left, host):
-            raise Wrong(f"{call} changes x itself: `x *= ...` works in place. Return a new array.")
+def _fade_trials(side: str, module: Any, answer: Any, xp: Any) -> list[Trial]:
+    sizes = ((np.float32, 9), (np.float64, 1000), (np.float32, 1), (np.float32, 4))
+    return [_fade_trial(side, module, answer, xp, dtype, size) for dtype, size in sizes]
+
+
+def _fade_trial(side: str, module: Any, answer: Any, xp: Any, dtype: Any, size: int) -> Trial:
+    host = (np.cos(np.arange(size)) + 2).astype(dtype)
+    x = module.array(host)
+    call = f"fade(x) for {'a NumPy array' if side == 'host' else 'a device array'} of {size} {x.dtype}"
+    with watched() as crossings:
+        got = _value(answer, (x,), call, xp)
+    _judge_side(got, side, xp, call)
+    if crossings:
+        raise Wrong(
+            f"{crossings[0].place} copies {crossings[0].nbytes:,} bytes {crossings[0].direction} in {call}. "
+            "Make the ramp with the module of x; then nothing has to cross."
+        )
+    if got.dtype != dtype:
+        raise Wrong(f"{call} should be {np.dtype(dtype)} but is {got.dtype}: give `linspace` the dtype of x.")
+    got, left = (got, x) if side == "host" else (xp.asnumpy(got), xp.asnumpy(x))
+    if not np.array_equal(left, host):
+        raise Wrong(f"{call} changes x itself: `x *= ...` works in place. Return a new array.")
+    return Trial(call, got, fade(host), (host,), 1e-5 if dtype == np.float32 else 1e-12)
 
 
 def _judge_side(got: Any, side: str, xp: Any, call: str) -> None:
