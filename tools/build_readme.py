@@ -1,0 +1,97 @@
+"""Writes the table of lessons into README.md, with a badge for each lesson that can be opened; or `--check`s it.
+
+A lesson counts as written when its source is in notebooks/src; its title comes from there, every
+other title from the doctor's list, and the repository's address from pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import groupby
+
+from gpucourse.doctor import LESSONS, Lesson
+from lesson_source import ROOT, SOURCES, badges, split_front
+
+README = ROOT / "README.md"
+BEGIN, END = "<!-- lessons: written by tools/build_readme.py -->", "<!-- end of lessons -->"
+
+# last lesson of each part -> its name
+PARTS = {
+    "02": "Part I · Why GPUs",
+    "09": "Part II · CUDA kernels",
+    "12": "Part III · Neural networks from the ground up",
+    "19": "Part IV · Training with PyTorch",
+}
+# what each lesson is about, in one line
+ABOUT = {
+    "01": "latency against throughput, Amdahl's law, break-even sizes, the roofline of your own machine",
+    "02": "CuPy as NumPy, transfers and their cost, honest timing, dtypes, streams, memory, fusion",
+    "03": "from a Python loop to a thread: grid, block, index, guard",
+    "04": "warps, 32-byte sectors, strides, and what a memory transaction costs",
+    "05": "tiles, barriers, races made visible, bank conflicts",
+    "06": "the reduction ladder, divergence, shuffles, atomics, scan",
+    "07": "from the naive product to register tiles and tensor cores",
+    "08": "eight kernels, each with one bug or one bottleneck",
+    "09": "the same softmax in CUDA C, numba, Triton, OpenCL and torch.compile",
+    "10": "a network and its back-propagation, written once for NumPy and CuPy",
+    "11": "from gradient descent to Adam, each equal to PyTorch's",
+    "12": "from loops to im2col to a CUDA kernel that trains",
+    "13": "data, model, loop, evaluation; a published network repaired",
+    "14": "where a training step's time goes, and how to get it back",
+    "15": "augmentation, search, imbalance, transfer, and what a model looks at",
+    "16": "RNN, LSTM, GRU and attention on road traffic and folk tunes",
+    "17": "sound to spectra to a CNN with a GRU, and what it cannot hear",
+    "18": "checkpoints, several processes, export, a small prediction service",
+    "19": "the digits network in Keras and JAX, and a map of what you learned",
+}
+
+
+def table() -> str:
+    """Return the table of all lessons in Markdown, one heading row for each part."""
+    rows = ["| | lesson | what it is about | open |", "|---|---|---|---|"]
+    for part, lessons in groupby(LESSONS, key=_part):
+        rows += [f"| | **{part}** | | |", *map(_row, lessons)]
+    return "\n".join(rows)
+
+
+def _part(lesson: Lesson) -> str:
+    return next(name for last, name in PARTS.items() if lesson.number <= last)
+
+
+def _row(lesson: Lesson) -> str:
+    stem = f"{lesson.number}_{lesson.name}"
+    source = SOURCES / f"{stem}.md"
+    if not source.exists():
+        return f"| {lesson.number} | {lesson.title} | {ABOUT[lesson.number]} | planned |"
+    front, _ = split_front(source.read_text("utf-8"), source.name)
+    title = front.title.split("·")[-1].strip()
+    return f"| {lesson.number} | [{title}](notebooks/{stem}.ipynb) | {ABOUT[lesson.number]} | {badges(stem)} |"
+
+
+def rebuilt(readme: str) -> str:
+    """Return the text of README.md with the table between its two markers renewed; ValueError without them."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"README.md lacks its markers, each alone on a line: {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+def main() -> int:
+    """Write README.md, or with --check say whether it is up to date; 1 when it is not."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the table is out of date")
+    check = parser.parse_args().check
+    old = README.read_text("utf-8")
+    new = rebuilt(old)
+    if check and new != old:
+        print("README.md: its table of lessons is out of date. Next step: make readme", file=sys.stderr)
+        return 1
+    if new != old:
+        README.write_text(new, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
