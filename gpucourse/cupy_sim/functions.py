@@ -17,19 +17,19 @@ ON_ARRAYS = {
     "nanmax nanmin nanargmax nanargmin",
     "order": "sort argsort partition argpartition unique digitize lexsort sort_complex",
     "scans": "cumsum cumprod nancumsum nancumprod diff ediff1d gradient trapezoid unwrap cumulative_sum cumulative_prod",
-    "search": "nonzero flatnonzero argwhere extract isin intersect1d union1d setdiff1d setxor1d",
+    "search": "nonzero flatnonzero argwhere isin intersect1d union1d setdiff1d setxor1d",
     "statistics": "histogram2d histogramdd bincount percentile quantile corrcoef cov correlate convolve interp",
     "shapes": "reshape ravel transpose swapaxes moveaxis rollaxis squeeze expand_dims broadcast_to matrix_transpose "
     "atleast_1d atleast_2d atleast_3d flip fliplr flipud rot90 roll repeat tile resize pad "
     "split array_split hsplit vsplit dsplit trim_zeros delete append permute_dims",
-    "parts": "diagonal diag diagflat tril triu compress choose take_along_axis trace vander",
+    "parts": "diagonal diag diagflat tril triu take_along_axis trace vander",
     "numbers": "around round clip real imag angle nan_to_num real_if_close isreal iscomplex isposinf isneginf "
     "vdot packbits unpackbits",
     "products": "dot inner outer kron cross",
     "polynomials": "polyval polyfit polyadd polysub polymul roots",
 }
 ON_SEQUENCES = "concatenate concat stack hstack vstack dstack column_stack row_stack broadcast_arrays meshgrid select ix_ " \
-    "tensordot einsum"  # fmt: skip
+    "tensordot einsum compress choose extract"  # fmt: skip
 # answered without the device: shapes and types
 ABOUT_ARRAYS = "shape ndim size iscomplexobj isrealobj isfortran isscalar can_cast result_type common_type min_scalar_type " \
     "may_share_memory shares_memory iterable"  # fmt: skip
