@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(chosen: str | None, module: ModuleType | None, words: list[str]) -> int:
     parser = _parser(chosen, module)
-    args, args.rest = parser.parse_known_args(words)
+    args, rest = parser.parse_known_args(words)
+    args.rest = rest
     if args.rest and not hasattr(module, "PASSES_ON"):
         parser.error(f"{chosen} does not know {' '.join(args.rest)}")
     return int(module.run(args)) if module else 2

@@ -146,7 +146,8 @@ def test_a_taken_port_is_one_line_with_a_free_port(course, answering, monkeypatc
     monkeypatch.setattr(lab.shutil, "which", lambda _: "/usr/bin/make")
     with pytest.raises(CourseError) as failure:
         lab.run(arguments(course, "--port", str(answering)))
-    said = re.fullmatch(rf"port {answering} is taken by another program\. Next step: make lab PORT=(\d+)", str(failure.value))
+    expected = rf"port {answering} is taken by another program\. Next step: make lab PORT=(\d+)"
+    said = re.fullmatch(expected, str(failure.value))
     assert said and lab._why_not(int(said[1])) is None
 
 
@@ -165,13 +166,13 @@ def test_a_port_is_a_number_from_1_to_65535(course, port, capsys):
 def test_a_server_that_dies_at_the_start_is_quoted(course, monkeypatch):
     program = "import sys; print('no such option: --nonsense', file=sys.stderr); sys.exit(5)"
     monkeypatch.setattr(lab, "_command", lambda *_: [sys.executable, "-c", program])
-    with pytest.raises(CourseError, match=r"ended with status 5: no such option: --nonsense Next step: read .*lab\.log"):
+    with pytest.raises(CourseError, match=r"ended with status 5: no such option: --nonsense Next step: read "):
         lab.run(arguments(course, "--port", str(free_port())))
 
 
 def test_no_jupyterlab_here_is_one_line(course, monkeypatch):
     monkeypatch.setattr(lab, "find_spec", lambda _: None)
-    with pytest.raises(CourseError, match="JupyterLab is missing. Next step: .*pip install -r requirements.txt"):
+    with pytest.raises(CourseError, match=r"JupyterLab is missing\. Next step: .*pip install -r requirements.txt"):
         lab.run(arguments(course))
 
 
@@ -201,7 +202,7 @@ def test_over_ssh_the_tunnel_is_shown(course, capsys, monkeypatch, answering):
 
 def test_a_folder_that_cannot_be_written_is_one_line(course):
     (course / "my-course").write_text("a file, not a folder")
-    with pytest.raises(CourseError, match="my-course: .* Next step:"):
+    with pytest.raises(CourseError, match=r"my-course: .* Next step:"):
         lab.run(arguments(course, "--copy-only"))
 
 

@@ -1,4 +1,4 @@
-"""What is installed: light imports, bounds that Colab meets, files that agree with each other, a wheel that is whole."""
+"""What is installed: light imports, bounds that Colab meets, files that agree, a wheel that is whole."""
 
 from __future__ import annotations
 
@@ -130,7 +130,10 @@ def test_versions_agree():
 
 def test_importing_the_package_brings_nothing_but_numpy():
     """Seconds differ from machine to machine; a list of modules does not."""
-    program = "import sys, json, numpy; before = set(sys.modules); import gpucourse; print(json.dumps(sorted(set(sys.modules) - before)))"
+    program = (
+        "import sys, json, numpy; before = set(sys.modules); import gpucourse; "
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     brought = {name.split(".")[0] for name in json.loads(done.stdout)} - sys.stdlib_module_names - {"numpy"}
     assert brought == {"gpucourse"}
@@ -152,8 +155,8 @@ def wheel(tmp_path_factory):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "LICENSE-TEXT"):
         shutil.copy(ROOT / name, source)
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(out), str(source)]
-    subprocess.run(build, check=True, capture_output=True)
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(out)]
+    subprocess.run([*build, str(source)], check=True, capture_output=True)
     (path,) = out.glob("*.whl")
     return path
 
@@ -166,8 +169,8 @@ def elsewhere(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fresh") / "environment"
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
-    site = subprocess.run([python, "-c", "import site; print(site.getsitepackages()[0])"], capture_output=True, text=True, check=True)
-    target = Path(site.stdout.strip())
+    where = [python, "-c", "import site; print(site.getsitepackages()[0])"]
+    target = Path(subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip())
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
     for part in Path(numpy.__file__).parents[1].glob("numpy*"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COREUTILS = "sh awk cat cksum cp dirname grep mkdir rm tail touch".split()
+COREUTILS = ("sh", "awk", "cat", "cksum", "cp", "dirname", "grep", "mkdir", "rm", "tail")
 FILES = ("requirements.txt", "pyproject.toml", "setup.py")
 
 # A Python as setup.sh sees it. `{log}` notes what pip is asked; `{pip}` is what installing does.
@@ -18,7 +18,9 @@ case "$1 $2" in
     "-c import sys"*) [ -n "{version}" ] || exit 127; echo "{version}" ;;
     "-c import ensurepip"*) {ensurepip} ;;
     "-c import pip") true ;;
-    "-m venv") shift 2; mkdir -p "$1/bin"; cp "$0" "$1/bin/python"; echo "$(pwd -P)/$1" >"$1/bin/activate"; echo "venv {version}" >>"{log}" ;;
+    "-m venv")
+        mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; echo "$(pwd -P)/$3" >"$3/bin/activate"
+        echo "venv {version}" >>"{log}" ;;
     "-m pip") echo "pip $*" >>"{log}"; {pip} ;;
 esac
 """
