@@ -20,7 +20,7 @@ STANDS_ALONE = re.compile(r"\s*#\s*NBVAL_(IGNORE_OUTPUT|CHECK_OUTPUT|RAISES_EXCE
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the learner's own progress out of tests; give nbval our rule, kernel and limits wherever it is started from."""
+    """Keep the learner's own progress out of tests; give nbval our rule, kernel and limits from any folder."""
     os.environ["GPUCOURSE_PROGRESS"] = str(Path(tempfile.mkdtemp(prefix="gpucourse-test-")) / "progress.json")
     option = config.option
     if not getattr(option, "nbval", False):

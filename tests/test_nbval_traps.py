@@ -50,7 +50,7 @@ def test_equal_outputs_pass_and_machine_dependent_parts_may_differ(course):
     status, text = nbval(
         course,
         cell("print('on ⟨' + 'this machine⟩', 2)", printed("on ⟨an NVIDIA H200,\ntwo lines⟩ 2\n")),
-        cell("import sys; print('3 of 4', file=sys.stderr); print('done')", printed("done\n"), printed("1 of 4", "stderr")),
+        cell("import sys; print('3', file=sys.stderr); print('done')", printed("done\n"), printed("1", "stderr")),
     )
     assert status == 0, text
     assert "2 passed" in text
@@ -80,7 +80,7 @@ def test_a_cell_stored_unexecuted_fails(course):
     assert "1 failed, 1 passed" in text
 
 
-@pytest.mark.parametrize("marker", ["# nbval_ignore_output", "print(1)  # NBVAL_IGNORE_OUTPUT", "# NBVAL_IGNORE_OUTPUTS"])
+@pytest.mark.parametrize("marker", ["# nbval_ignore_output", "1  # NBVAL_IGNORE_OUTPUT", "# NBVAL_IGNORE_OUTPUTS"])
 def test_a_marker_that_nbval_would_not_see_fails(course, marker):
     status, text = nbval(course, cell(f"{marker}\nprint(1)", printed("1\n")))
     assert status == 1

@@ -175,8 +175,10 @@ def check(source: Path) -> list[str]:
 def _check_all(paths: list[Path]) -> int:
     stale = [f"{notebook_path(path).name}: {line}" for path in paths for line in check(path)]
     names = {notebook_path(path).name for path in lesson_paths()}
-    stale += [f"{p.name}: it has no source" for p in notebook_path(Path("x")).parent.glob("*.ipynb") if p.name not in names]
-    print("\n".join(stale) + "\nRun `make notebooks`." if stale else f"{len(paths)} notebooks agree with their sources.")
+    stored = notebook_path(Path("any")).parent.glob("*.ipynb")
+    stale += [f"{path.name}: it has no source" for path in stored if path.name not in names]
+    good = f"{len(paths)} notebooks agree with their sources."
+    print("\n".join(stale) + "\nRun `make notebooks`." if stale else good)
     return 1 if stale else 0
 
 

@@ -39,9 +39,9 @@ functions.attach_methods()
 
 __version__ = "14.2.0"   # of the CuPy whose names and signatures these are
 __all__ = [
-    "ElementwiseKernel", "RawKernel", "RawModule", "ReductionKernel", "count_launches", "count_transfers", "cuda", "fft",
-    "fuse", "get_default_memory_pool", "get_default_pinned_memory_pool", "is_available", "linalg", "ndarray", "random",
-    "show_config", *creation.TABLE, *functions.TABLE, *ufuncs.TABLE,
+    "ElementwiseKernel", "RawKernel", "RawModule", "ReductionKernel", "count_launches", "count_transfers", "cuda",
+    "fft", "fuse", "get_default_memory_pool", "get_default_pinned_memory_pool", "is_available", "linalg",
+    "ndarray", "random", "show_config", *creation.TABLE, *functions.TABLE, *ufuncs.TABLE,
 ]  # fmt: skip
 
 

@@ -527,7 +527,9 @@ def _hosts(obj: Any) -> Any:
 
 def scalar(value: Any) -> Any:
     """Return `value` where a kernel takes it as a scalar argument; else raise TypeError in CuPy's words."""
-    if isinstance(value, (bool, int, float, complex)) or (isinstance(value, np.generic) and value.dtype.kind in "biufc"):
+    if isinstance(value, (bool, int, float, complex)):
+        return value
+    if isinstance(value, np.generic) and value.dtype.kind in "biufc":
         return value
     raise TypeError(f"Unsupported type {type(value)}")
 

@@ -15,13 +15,15 @@ from .delegate import device_function, host_of
 from .memory import UnownedMemory
 
 # NumPy's function of the same name, one launch, no array among the arguments
-FROM_NUMBERS = "eye identity linspace logspace tri indices diag_indices mask_indices tril_indices triu_indices bartlett " \
-    "blackman hamming hanning kaiser fromfunction unravel_index ravel_multi_index diag_indices_from tril_indices_from " \
-    "triu_indices_from"  # fmt: skip
+FROM_NUMBERS = "eye identity linspace logspace tri indices diag_indices mask_indices tril_indices triu_indices " \
+    "bartlett blackman hamming hanning kaiser fromfunction unravel_index ravel_multi_index diag_indices_from " \
+    "tril_indices_from triu_indices_from"  # fmt: skip
 _FROM_HOST = "fromiter fromstring fromfile loadtxt genfromtxt frombuffer"
 
 
-def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, blocking: bool = False) -> ndarray:
+def asarray(
+    a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, blocking: bool = False
+) -> ndarray:
     """Return `a` as a device array; a device array of the right dtype is returned as it is, unless `copy` is True."""
     if isinstance(a, ndarray):
         return array(a, dtype, bool(copy), order or "K")
@@ -92,7 +94,8 @@ def _like(make: Callable[..., ndarray]) -> Callable[..., ndarray]:
         if subok is not None:
             raise TypeError("subok is not supported yet")
         fortran = order == "F" or (order in "AK" and a.flags.f_contiguous and not a.flags.c_contiguous)
-        return make(a.shape if shape is None else shape, *value, a.dtype if dtype is None else dtype, "F" if fortran else "C")
+        shape, dtype = (a.shape if shape is None else shape), (a.dtype if dtype is None else dtype)
+        return make(shape, *value, dtype, "F" if fortran else "C")
 
     like.__name__, like.__module__ = f"{make.__name__}_like", "cupy"
     like.__doc__ = f"As `{make.__name__}`, with the shape and dtype of `a`."

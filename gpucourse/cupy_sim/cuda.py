@@ -9,8 +9,8 @@ from .memory import MemoryPointer, MemoryPool, PinnedMemoryPool, UnownedMemory
 from .streams import Event, Stream, get_current_stream, get_elapsed_time
 
 __all__ = [
-    "Device", "Event", "MemoryPointer", "MemoryPool", "PinnedMemoryPool", "Stream", "UnownedMemory", "get_current_stream",
-    "get_device_id", "get_elapsed_time", "is_available", "runtime",
+    "Device", "Event", "MemoryPointer", "MemoryPool", "PinnedMemoryPool", "Stream", "UnownedMemory",
+    "get_current_stream", "get_device_id", "get_elapsed_time", "is_available", "runtime",
 ]  # fmt: skip
 
 

@@ -16,7 +16,8 @@ ON_ARRAYS = {
     "reductions": "mean std var median average ptp count_nonzero nanmean nanstd nanvar nanmedian nansum nanprod "
     "nanmax nanmin nanargmax nanargmin",
     "order": "sort argsort partition argpartition unique digitize lexsort sort_complex",
-    "scans": "cumsum cumprod nancumsum nancumprod diff ediff1d gradient trapezoid unwrap cumulative_sum cumulative_prod",
+    "scans": "cumsum cumprod nancumsum nancumprod diff ediff1d gradient trapezoid unwrap cumulative_sum "
+    "cumulative_prod",
     "search": "nonzero flatnonzero argwhere isin intersect1d union1d setdiff1d setxor1d",
     "statistics": "histogram2d histogramdd bincount percentile quantile corrcoef cov correlate convolve interp",
     "shapes": "reshape ravel transpose swapaxes moveaxis rollaxis squeeze expand_dims broadcast_to matrix_transpose "
@@ -28,19 +29,19 @@ ON_ARRAYS = {
     "products": "dot inner outer kron cross",
     "polynomials": "polyval polyfit polyadd polysub polymul roots",
 }
-ON_SEQUENCES = "concatenate concat stack hstack vstack dstack column_stack row_stack broadcast_arrays meshgrid select ix_ " \
-    "tensordot einsum compress choose extract"  # fmt: skip
+ON_SEQUENCES = "concatenate concat stack hstack vstack dstack column_stack row_stack broadcast_arrays meshgrid " \
+    "select ix_ tensordot einsum compress choose extract"  # fmt: skip
 # answered without the device: shapes and types
-ABOUT_ARRAYS = "shape ndim size iscomplexobj isrealobj isfortran isscalar can_cast result_type common_type min_scalar_type " \
-    "may_share_memory shares_memory iterable"  # fmt: skip
+ABOUT_ARRAYS = "shape ndim size iscomplexobj isrealobj isfortran isscalar can_cast result_type common_type " \
+    "min_scalar_type may_share_memory shares_memory iterable"  # fmt: skip
 # the same object as NumPy's: they do not touch arrays
 SAME = (
-    "broadcast_shapes issubdtype promote_types finfo iinfo dtype generic number integer inexact floating complexfloating "
-    "signedinteger unsignedinteger ndindex index_exp s_ pi e euler_gamma inf nan newaxis isdtype typename mintypecode "
-    "base_repr binary_repr set_printoptions get_printoptions printoptions format_float_positional "
-    "format_float_scientific bool bool_ byte short intc int_ long longlong intp int8 int16 int32 int64 ubyte ushort uintc "
-    "uint ulong ulonglong uintp uint8 uint16 uint32 uint64 half single double float16 float32 float64 csingle cdouble "
-    "complex64 complex128"
+    "broadcast_shapes issubdtype promote_types finfo iinfo dtype generic number integer inexact floating "
+    "complexfloating signedinteger unsignedinteger ndindex index_exp s_ pi e euler_gamma inf nan newaxis "
+    "isdtype typename mintypecode base_repr binary_repr set_printoptions get_printoptions printoptions format_float_positional "
+    "format_float_scientific bool bool_ byte short intc int_ long longlong intp int8 int16 int32 int64 ubyte ushort "
+    "uintc uint ulong ulonglong uintp uint8 uint16 uint32 uint64 half single double float16 float32 float64 "
+    "csingle cdouble complex64 complex128"
 )
 # NumPy 2 has these under another name only
 RENAMED = {"row_stack": "vstack", "trapz": "trapezoid", "in1d": "isin", "round_": "round", "alltrue": "all",
@@ -211,8 +212,8 @@ def _changing(name: str) -> Callable[..., Any]:
 
 def attach_methods() -> None:
     """Give the device array the methods that are functions, too."""
-    as_numpy = "all any mean std var min max prod sum cumsum cumprod conj conjugate diagonal dot nonzero ravel repeat " \
-        "round squeeze swapaxes trace argsort argpartition clip compress choose byteswap"  # fmt: skip
+    as_numpy = "all any mean std var min max prod sum cumsum cumprod conj conjugate diagonal dot nonzero ravel " \
+        "repeat round squeeze swapaxes trace argsort argpartition clip compress choose byteswap"  # fmt: skip
     for name in as_numpy.split():
         setattr(ndarray, name, _method(name))
     for name in ("argmax", "argmin", "take", "put", "searchsorted", "ptp"):

@@ -54,7 +54,9 @@ class Variable:
         """Return a copy."""
         return Variable(np.copy(self._values))
 
-    def astype(self, dtype: Any, order: Any = None, casting: Any = None, subok: Any = None, copy: bool = True) -> Variable:
+    def astype(
+        self, dtype: Any, order: Any = None, casting: Any = None, subok: Any = None, copy: bool = True
+    ) -> Variable:
         """Return the values as `dtype`."""
         from .casting import cast
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from .delegate import device_function, has
 
-_NAMES = "cholesky cond cross det eig eigh eigvals eigvalsh inv lstsq matmul matrix_power matrix_rank matrix_transpose " \
-    "norm pinv qr slogdet solve svd tensorinv tensorsolve"  # fmt: skip
+_NAMES = "cholesky cond cross det eig eigh eigvals eigvalsh inv lstsq matmul matrix_power matrix_rank " \
+    "matrix_transpose norm pinv qr slogdet solve svd tensorinv tensorsolve"  # fmt: skip
 LinAlgError = np.linalg.LinAlgError
 
 

@@ -1,4 +1,4 @@
-"""`cp.random`: CuPy's generators and distributions; their numbers are neither CuPy's nor NumPy's, their laws are the same."""
+"""`cp.random`: CuPy's generators and distributions. Their numbers are neither CuPy's nor NumPy's; their laws are."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .delegate import has, host_of, signature
 # distributions of the legacy interface that take (parameters, size, dtype); NumPy has the same names
 DISTRIBUTIONS = (
     "beta binomial chisquare dirichlet exponential f gamma geometric gumbel hypergeometric laplace logistic lognormal "
-    "logseries negative_binomial noncentral_chisquare noncentral_f normal pareto poisson power rayleigh standard_cauchy "
-    "standard_exponential standard_gamma standard_normal standard_t triangular uniform vonmises wald weibull zipf "
-    "random_sample multinomial"
+    "logseries negative_binomial noncentral_chisquare noncentral_f normal pareto poisson power rayleigh "
+    "standard_cauchy standard_exponential standard_gamma standard_normal standard_t triangular uniform vonmises "
+    "wald weibull zipf random_sample multinomial"
 )
 GENERATOR = (
     "beta binomial chisquare dirichlet exponential f gamma geometric hypergeometric logseries poisson power random "
@@ -24,9 +24,10 @@ GENERATOR = (
 )
 
 
-def _draw(name: str, owner: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ndarray:
+def _draw(
+    name: str, owner: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> ndarray:
     """Bind to CuPy's signature, draw on the host, deliver on the device in the asked dtype; one launch."""
-    bound = {}
     given = signature(f"{owner}{name}").bind(*args, **kwargs)
     given.apply_defaults()
     bound = dict(given.arguments)
@@ -204,6 +205,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     own_names = {name for name in globals() if not name.startswith("_") and has(f"random.{name}")}
-    return sorted(own_names | {name for name in dir(RandomState) if has(f"random.{name}")} | {"RandomState", "Generator"})
+    drawn = {name for name in dir(RandomState) if has(f"random.{name}")}
+    return sorted(own_names | drawn | {"RandomState", "Generator"})
 
 

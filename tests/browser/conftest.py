@@ -53,7 +53,8 @@ def lab(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     port, token = _free_port(), secrets.token_hex(8)
     environment = os.environ | {"GPUCOURSE_PROGRESS": str(home / "progress.json"), "JUPYTER_CONFIG_DIR": str(home)}
-    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
+    for what in ("settings", "workspaces"):
+        environment[f"JUPYTERLAB_{what.upper()}_DIR"] = str(home / what)
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"]
     command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}", "--ServerApp.port_retries=0"]
     quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
@@ -111,7 +112,7 @@ class Notebook:
         pytest.fail(f"Run All Cells did not end within {RUN_SECONDS} s")
 
     def saved(self, folder):
-        """Choose File > Save, wait until the file has changed, and return it as the notebook that the learner now has."""
+        """Choose File > Save, wait until the file has changed, and return the notebook that the learner now has."""
         file = folder / f"{self.name}.ipynb"
         before = file.stat().st_mtime_ns
         self.page.get_by_role("menuitem", name="File", exact=True).click()
@@ -124,7 +125,7 @@ class Notebook:
         return nbformat.read(file, as_version=4)
 
     def reveal(self, text):
-        """Scroll until the cell whose code holds `text` is on the page (JupyterLab draws only what is near); its locator."""
+        """Scroll to the cell whose code holds `text` (JupyterLab draws only what is near); return its locator."""
         cell = self.page.locator(".jp-CodeCell").filter(has=self.page.locator(".cm-content", has_text=text)).first
         self.page.locator(".jp-Notebook").first.hover()
         for direction in (-30_000, *[500] * 120):
@@ -170,7 +171,7 @@ class Shown:
         self.page, self.box = page, box
 
     def picture(self):
-        read = "async img => { const b = await (await fetch(img.src)).arrayBuffer(); return Array.from(new Uint8Array(b)) }"
+        read = "async i => Array.from(new Uint8Array(await (await fetch(i.src)).arrayBuffer()))"
         return bytes(self.box.locator("img").first.evaluate(read))
 
     def sentence(self):

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.mutants.n01_cpu_vs_gpu import MUTANTS
 
 from gpucourse.exercises.registry import problems
+from tests.mutants.n01_cpu_vs_gpu import MUTANTS
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "01_cpu_vs_gpu.ipynb"
 

@@ -49,7 +49,8 @@ def test_numpy_may_not_read_a_device_array(convert):
 
 
 def test_numpy_functions_hand_over_to_the_device():
-    for result in (np.sqrt(x), np.sum(x), np.add(x, 1), np.concatenate([x, x]), np.where(x > 2, x, 0), np.linalg.norm(x)):
+    joined, chosen = np.concatenate([x, x]), np.where(x > 2, x, 0)
+    for result in (np.sqrt(x), np.sum(x), np.add(x, 1), joined, chosen, np.linalg.norm(x)):
         assert isinstance(result, cp.ndarray)
     with pytest.raises(TypeError):
         np.apply_over_axes(np.sum, x, 0)   # CuPy's table lacks it here: NumPy must not compute it on the host
@@ -96,7 +97,7 @@ def test_types_that_a_device_does_not_have(bad):
 
 def test_documented_differences_from_numpy():
     # https://docs.cupy.dev/en/stable/user_guide/difference.html
-    assert cp.array([10, 20, 30])[cp.array([1, 4, -5])].get().tolist() == [20, 20, 20 + 0 * 10][:2] + [20]
+    assert cp.array([10, 20, 30])[cp.array([1, 4, -5])].get().tolist() == [20, 20, 20]
     assert cp.array([-1.0]).astype(cp.uint32).get().tolist() == [0], "float to unsigned saturates on a GPU"
     y = cp.zeros(2)
     y[cp.array([3])] = 1

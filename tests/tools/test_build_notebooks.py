@@ -7,8 +7,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 pytest.importorskip("jupytext")
-import build_notebooks  # noqa: E402
-import lesson_source  # noqa: E402
+import build_notebooks
+import lesson_source
 
 SOURCE = """---
 title: "07 · A test"
@@ -67,9 +67,8 @@ def test_the_cells_of_a_source(source):
 def test_the_solved_edition_differs_in_the_answers_only(source):
     plain, solved = (lesson_source.assemble(source, solved).cells for solved in (False, True))
     changed = [(a.source, b.source) for a, b in zip(plain, solved, strict=True) if a.source != b.source]
-    assert changed == [
-        ('def twice(x):\n    return ...\n\ncheck("07.1", twice)', 'def twice(x):\n    return 2 * x\n\ncheck("07.1", twice)')
-    ]
+    stub, answered = (f'def twice(x):\n    return {what}\n\ncheck("07.1", twice)' for what in ("...", "2 * x"))
+    assert changed == [(stub, answered)]
 
 
 def test_cell_ids_are_the_same_each_time_and_unique(source):
@@ -146,7 +145,7 @@ def test_a_failing_cell_writes_nothing_and_is_shown(source, tmp_path, capsys):
 
 def test_a_hanging_lesson_is_ended(monkeypatch):
     monkeypatch.setattr(build_notebooks, "LESSON_SECONDS", 3)
-    with pytest.raises(RuntimeError, match="[Kk]ernel died"):
+    with pytest.raises(RuntimeError, match=r"[Kk]ernel died"):
         run("import time; time.sleep(60)")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("ipywidgets")
-from gpucourse.viz import explorer, picture  # noqa: E402
+from gpucourse.viz import explorer, picture
 
 
 def draw(height=1, kind="line"):
@@ -21,9 +21,8 @@ def draw(height=1, kind="line"):
 
 @pytest.fixture
 def demo():
-    return explorer.explorer(
-        "demo", draw, height=explorer.slider(1, 0, 20, 1, "height"), kind=explorer.choice("line", ["line", "bar"], "kind")
-    )
+    kinds = explorer.choice("line", ["line", "bar"], "kind")
+    return explorer.explorer("demo", draw, height=explorer.slider(1, 0, 20, 1, "height"), kind=kinds)
 
 
 def test_moving_a_control_redraws_the_picture_and_the_sentence(demo):
