@@ -24,7 +24,7 @@ _HOMES = {
 }
 _WITH_THE_SIMULATOR = ("profile", "sanitize")
 
-__all__ = ["cp", *_HOMES, *_WITH_THE_SIMULATOR]  # noqa: F822 - found by __getattr__
+__all__ = ["cp", *_HOMES, *_WITH_THE_SIMULATOR]
 
 
 def __getattr__(name: str) -> Any:

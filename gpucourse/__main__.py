@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -28,6 +29,9 @@ def main(argv: list[str] | None = None) -> int:
     except CourseError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _run(chosen: str | None, module: ModuleType | None, words: list[str]) -> int:
@@ -36,7 +40,9 @@ def _run(chosen: str | None, module: ModuleType | None, words: list[str]) -> int
     args.rest = rest
     if args.rest and not hasattr(module, "PASSES_ON"):
         parser.error(f"{chosen} does not know {' '.join(args.rest)}")
-    return int(module.run(args)) if module else 2
+    status = int(module.run(args)) if module else 2
+    sys.stdout.flush()
+    return status
 
 
 def _load(command: str) -> ModuleType:

@@ -100,10 +100,13 @@ def _notebook(cells: list[nbformat.NotebookNode]) -> nbformat.NotebookNode:
 
 
 def badges(stem: str) -> str:
-    """Return the Colab and Binder badges, in Markdown, of the lesson whose file name is `stem`."""
+    """Return the Colab and Binder badges, in Markdown, of the lesson whose file name is `stem`.
+
+    On Binder the learner's copy opens, whose outputs are empty: binder/postBuild makes it.
+    """
     path = repository().removeprefix("https://github.com/")
     colab = f"https://colab.research.google.com/github/{path}/blob/main/notebooks/{stem}.ipynb"
-    binder = f"https://mybinder.org/v2/gh/{path}/main?urlpath=lab/tree/notebooks/{stem}.ipynb"
+    binder = f"https://mybinder.org/v2/gh/{path}/main?urlpath=lab/tree/my-course/{stem}.ipynb"
     return (
         f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}) "
         f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})"

@@ -38,9 +38,10 @@ ABOUT_ARRAYS = "shape ndim size iscomplexobj isrealobj isfortran isscalar can_ca
 SAME = (
     "broadcast_shapes issubdtype promote_types finfo iinfo dtype generic number integer inexact floating "
     "complexfloating signedinteger unsignedinteger ndindex index_exp s_ pi e euler_gamma inf nan newaxis "
-    "isdtype typename mintypecode base_repr binary_repr set_printoptions get_printoptions printoptions format_float_positional "
-    "format_float_scientific bool bool_ byte short intc int_ long longlong intp int8 int16 int32 int64 ubyte ushort "
-    "uintc uint ulong ulonglong uintp uint8 uint16 uint32 uint64 half single double float16 float32 float64 "
+    "isdtype typename mintypecode base_repr "
+    "binary_repr set_printoptions get_printoptions printoptions format_float_positional "
+    "format_float_scientific bool bool_ byte short intc int_ long longlong intp int8 int16 int32 int64 ubyte "
+    "ushort uintc uint ulong ulonglong uintp uint8 uint16 uint32 uint64 half single double float16 float32 float64 "
     "csingle cdouble complex64 complex128"
 )
 # NumPy 2 has these under another name only

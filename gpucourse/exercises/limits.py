@@ -7,11 +7,13 @@ Neither can stop a single long operation inside compiled code before it returns.
 from __future__ import annotations
 
 import _thread
+import _weakrefset
 import contextlib
 import ctypes
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, TypeVar
@@ -36,6 +38,8 @@ class Interrupted(Stop):
 
 
 _CALMED: set[CodeType] = set()
+# Python drops what is raised in these; the next attempt comes soon
+_CALLBACKS = {_weakrefset.__file__, weakref.__file__}
 
 
 def undisturbed(function: Function) -> Function:
@@ -51,7 +55,7 @@ def inside(function: Callable[[], Any]) -> Any:
 
 def _may_stop(frame: FrameType | None) -> bool:
     while frame is not None and frame.f_code is not inside.__code__:
-        if frame.f_code in _CALMED:
+        if frame.f_code in _CALMED or frame.f_code.co_filename in _CALLBACKS:
             return False
         frame = frame.f_back
     return frame is not None

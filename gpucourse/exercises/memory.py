@@ -16,7 +16,7 @@ SHARE = 0.8  # of what is free: the rest is for everything that is not the call
 @contextlib.contextmanager
 def memory_limit() -> Iterator[None]:
     """Let this process have no more data in memory than it has now and `SHARE` of what is still free."""
-    most = _most() if sys.platform == "linux" and "cupy" not in sys.modules else None
+    most = _most() if sys.platform == "linux" and not _beside_cuda() else None
     if most is None:
         yield
         return
@@ -30,6 +30,13 @@ def memory_limit() -> Iterator[None]:
         yield
     finally:
         set_limit(resource.RLIMIT_DATA, before)
+
+
+def _beside_cuda() -> bool:
+    """Whether CuPy runs on a GPU in this process; that it is merely imported reserves nothing."""
+    from gpucourse.backend import choose
+
+    return "cupy" in sys.modules and choose().name == "cupy"
 
 
 def _most() -> int | None:

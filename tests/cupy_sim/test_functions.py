@@ -42,7 +42,8 @@ a[1]|a[1, 2]|a[:, ::-1]|a[::2, 1:]|a[m]|a[i[:2]]|a[i[:2], i[:2]]|a[..., None]|a[
 PLAIN = """
 arange(7)|arange(2, 9, 2)|arange(0, 1, 0.25)|linspace(0, 1, 5)|linspace(0, 1, 5, endpoint=False)|logspace(0, 2, 3)
 eye(3)|eye(3, 4, k=1)|identity(2)|zeros((2, 3))|ones(4, dtype="int32")|full((2, 2), 3.5)|tri(3)|indices((2, 3))
-hanning(5)|array([[1, 2], [3, 4]])|array([1.5, 2], dtype="float32")|asarray(3)|asarray([True, False])|mgrid[:2, :3]|ogrid[:2, :3]
+hanning(5)
+array([[1, 2], [3, 4]])|array([1.5, 2], dtype="float32")|asarray(3)|asarray([True, False])|mgrid[:2, :3]|ogrid[:2, :3]
 tril_indices(3)|unravel_index(array([3, 5]), (2, 3))|fromfunction(lambda x, y: x + 2 * y, (2, 3))|array(2.5)|array([])
 shape(array([[1, 2]]))|ndim(array([1]))|size(array([[1, 2]]))|result_type("int32", "float32")|can_cast("int32", "int64")
 packbits(array([1, 0, 1, 1, 0, 0, 0, 1], dtype="uint8"))|around(array([0.5, 1.5, 2.5]))|fmod(array([5.5]), 2)
