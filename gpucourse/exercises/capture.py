@@ -7,6 +7,8 @@ import io
 import sys
 from collections.abc import Iterator
 
+from gpucourse.exercises.limits import undisturbed
+
 LINES = 20
 WIDTH = 200
 _ROOM = LINES * WIDTH * 2  # characters kept
@@ -28,6 +30,7 @@ class Printed(io.TextIOBase):
             self._open_line = not text.endswith("\n")
         return len(text)
 
+    @undisturbed  # Python calls it at the end of the object's life, too, and drops what is raised there
     def close(self) -> None:
         """Stay open: an answer that closes its output must not break the check."""
 

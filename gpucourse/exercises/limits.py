@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
+from gpucourse.exercises.blame import is_learners
+
 AGAIN = 0.5  # seconds between two attempts to stop code that swallows the first
 PATIENCE = 3  # attempts, from which on each is made twice at once
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -38,7 +40,7 @@ class Interrupted(Stop):
 
 
 _CALMED: set[CodeType] = set()
-# Python drops what is raised in these; the next attempt comes soon
+# where a stop would be lost; the next attempt comes soon
 _CALLBACKS = {_weakrefset.__file__, weakref.__file__}
 
 
@@ -55,10 +57,15 @@ def inside(function: Callable[[], Any]) -> Any:
 
 def _may_stop(frame: FrameType | None) -> bool:
     while frame is not None and frame.f_code is not inside.__code__:
-        if frame.f_code in _CALMED or frame.f_code.co_filename in _CALLBACKS:
+        if frame.f_code in _CALMED or _drops_errors(frame.f_code):
             return False
         frame = frame.f_back
     return frame is not None
+
+
+def _drops_errors(code: CodeType) -> bool:
+    """Whether Python drops what is raised in here: a weak reference's callback, or a library's finalizer."""
+    return code.co_filename in _CALLBACKS or (code.co_name == "__del__" and not is_learners(code.co_filename))
 
 
 @contextlib.contextmanager

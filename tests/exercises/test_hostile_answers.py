@@ -35,6 +35,8 @@ def check_all(answer, limit):
         yield problem, outcome
 
 
+# a stop that happens to fall into some library's finalizer is dropped by Python; the next one comes half a second later
+@pytest.mark.filterwarnings(r"ignore:(?s).*TimedOut:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_hostile_answer_has_an_outcome_and_leaves_nothing_behind(name):
     before = (builtins.len, builtins.print, np.isclose, np.geterr(), sys.stdout, sys.getrecursionlimit())
