@@ -317,7 +317,7 @@ def _block_sums(arguments, span, blocks):
 
 
 def _sum(name):
-    span = 256 if "_LOAD" in name or name in ("sum_first_add_on_load", "sum_unrolled_last_warp") else 128
+    span = 256 if _LOAD_TWO in SUMS[name] else 128
     n = 3 * span + 17
     return Kernel(
         name=name, source=SUMS[name], options=(f"-DNAME={name}",), grid=(4,), block=(128,),

@@ -41,7 +41,7 @@ struct dim3 { unsigned x = 1, y = 1, z = 1; };
 #define __forceinline__ inline
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 
 static dim3 gridDim, blockDim;
 static uint3 blockIdx, threadIdx;

@@ -1,0 +1,59 @@
+"""Every kernel of the conformance set, on the simulator, under both schedules, against its oracle."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from gpucourse.errors import KernelFault
+from gpucourse.simt.link import Program
+from gpucourse.simt.run import launch
+from tests.simt.conformance.catalogue import KERNELS
+from tests.simt.conformance.kernel import Arguments, Kernel, compare, seeded
+
+#: Kernels that the simulator cannot run, or gets wrong, and why; each is noticed when it begins to pass.
+EXPECTED_FAILURES: dict[str, str] = {}
+
+SCHEDULES = {"lockstep": ("lockstep", 0), "adversarial": ("adversarial", 1), "adversarial_again": ("adversarial", 2)}
+
+
+@functools.cache
+def _program(kernel_name: str) -> Program:
+    kernel = next(k for k in KERNELS if k.name == kernel_name)
+    return Program(kernel.source, kernel.options, kernel.name_expressions)
+
+
+def run_on_simulator(kernel: Kernel, arguments: Arguments, schedule: str, seed: int) -> str:
+    """Set the constants and launch; arrays are written in place. Returns what the kernel printed."""
+    program = _program(kernel.name)
+    for symbol, value in kernel.constants.items():
+        program.variable(symbol)[:] = value.view(np.uint8).ravel()
+    return launch(program, kernel.entry, kernel.grid, kernel.block, arguments,
+                  shared_bytes=kernel.shared_bytes, schedule=schedule, seed=seed).printed  # fmt: skip
+
+
+def _cases():
+    for kernel in KERNELS:
+        marks = []
+        if kernel.name in EXPECTED_FAILURES:
+            marks.append(pytest.mark.xfail(strict=True, reason=EXPECTED_FAILURES[kernel.name]))
+        yield pytest.param(kernel, id=kernel.name, marks=marks)
+
+
+@pytest.mark.parametrize(("schedule", "seed"), SCHEDULES.values(), ids=SCHEDULES)
+@pytest.mark.parametrize("kernel", _cases())
+def test_simulator_agrees_with_oracle(kernel: Kernel, schedule: str, seed: int) -> None:
+    if "simulator" in kernel.skip:
+        pytest.skip(kernel.skip["simulator"])
+    arguments = seeded(kernel)
+    if kernel.fault:
+        with pytest.raises(KernelFault, match=kernel.fault):
+            run_on_simulator(kernel, arguments, schedule, seed)
+    else:
+        compare(kernel, arguments, run_on_simulator(kernel, arguments, schedule, seed))
+
+
+def test_expected_failures_are_kernels_of_the_set() -> None:
+    assert set(EXPECTED_FAILURES) <= {kernel.name for kernel in KERNELS}
