@@ -34,16 +34,14 @@ def run_on_simulator(kernel: Kernel, arguments: Arguments, schedule: str, seed: 
                   shared_bytes=kernel.shared_bytes, schedule=schedule, seed=seed).printed  # fmt: skip
 
 
-def _cases():
-    for kernel in KERNELS:
-        marks = []
-        if kernel.name in EXPECTED_FAILURES:
-            marks.append(pytest.mark.xfail(strict=True, reason=EXPECTED_FAILURES[kernel.name]))
-        yield pytest.param(kernel, id=kernel.name, marks=marks)
+def _case(kernel: Kernel):
+    reason = EXPECTED_FAILURES.get(kernel.name)
+    marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
+    return pytest.param(kernel, id=kernel.name, marks=marks)
 
 
-@pytest.mark.parametrize(("schedule", "seed"), SCHEDULES.values(), ids=SCHEDULES)
-@pytest.mark.parametrize("kernel", _cases())
+@pytest.mark.parametrize(("schedule", "seed"), list(SCHEDULES.values()), ids=list(SCHEDULES))
+@pytest.mark.parametrize("kernel", [_case(kernel) for kernel in KERNELS])
 def test_simulator_agrees_with_oracle(kernel: Kernel, schedule: str, seed: int) -> None:
     if "simulator" in kernel.skip:
         pytest.skip(kernel.skip["simulator"])

@@ -273,8 +273,9 @@ static inline int __any_sync(unsigned mask, int p) { return shim::ballot(mask, p
 static inline int __all_sync(unsigned mask, int p) { return shim::ballot(mask, p == 0) == 0; }
 template <class T> unsigned __match_any_sync(unsigned mask, T v) { return shim::same(mask, shim::bits(v)); }
 template <class T> unsigned __match_all_sync(unsigned mask, T v, int* all) {
-    unsigned found = shim::same(mask, shim::bits(v)), present = mask & shim::block.alive[shim::current->warp];
-    *all = found == present;
+    shim::Rendezvous& r = shim::exchange(mask, shim::bits(v));
+    *all = 1;
+    for (int i = 0; i < 32; i++) *all &= !(r.present >> i & 1) || r.result[i] == shim::bits(v);
     return *all ? mask : 0;
 }
 
