@@ -26,10 +26,10 @@ _DEFINE = re.compile(r"^\s*#define\s+(\w+)", re.MULTILINE)
 
 _ENTRY = """
 extern "C" const char* run_{name}(void** a, const unsigned* g, const unsigned* b, size_t s, int f) {{
-    return shim::launch<&k_{name}::{entry}>(a, g, b, s, f);
+    return shim::launch<&{entry}>(a, g, b, s, f);
 }}
 """
-_SYMBOL = 'extern "C" void* symbol_{name}_{symbol}() {{ return (void*)&k_{name}::{symbol}; }}\n'
+_SYMBOL = 'extern "C" void* symbol_{name}_{symbol}() {{ return (void*)&{symbol}; }}\n'
 
 
 def available() -> bool:
@@ -82,9 +82,10 @@ def _unit(kernel: Kernel) -> str:
     names = [*(define.split()[0] for define in defines), *_DEFINE.findall(source)]
     return "".join([
         *(f"#define {define}\n" for define in defines),
-        f"namespace k_{kernel.name} {{\n{source}\n}}\n",
+        f"namespace k_{kernel.name} {{\n{source}\n",
         *(_SYMBOL.format(name=kernel.name, symbol=symbol) for symbol in kernel.constants),
         _ENTRY.format(name=kernel.name, entry=kernel.entry),
+        "}\n",
         *(f"#undef {name}\n" for name in names),
     ])  # fmt: skip
 
