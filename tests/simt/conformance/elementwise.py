@@ -1,4 +1,4 @@
-"""One thread, one element: indexing in one to three dimensions, vector types, functions, branches and loops."""
+"""One thread, one element: indexing, vector types, functions, branches and loops."""
 
 from __future__ import annotations
 
@@ -139,7 +139,8 @@ __global__ void axpby(T a, const T* x, T b, const T* y, T* out, int n) {
 """
 
 GATHER = r"""
-extern "C" __global__ void gather_strided(const float* table, const int* index, float* out, int n, int stride) {
+extern "C" __global__ void gather_strided(const float* table, const int* index, float* out, int n,
+                                          int stride) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n && index[i] >= 0) out[i] = table[index[i] * stride];
 }
@@ -174,7 +175,8 @@ extern "C" __global__ void float4_scale(const float4* in, float4* out, float a, 
 """
 
 SMALL_VECTORS = r"""
-extern "C" __global__ void small_vectors(const uchar4* c, const short2* s, const double2* d, int4* out, int n) {
+extern "C" __global__ void small_vectors(const uchar4* c, const short2* s, const double2* d, int4* out,
+                                         int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     uchar4 p = c[i];
@@ -185,7 +187,8 @@ extern "C" __global__ void small_vectors(const uchar4* c, const short2* s, const
 """
 
 SMALL_INTEGERS = r"""
-extern "C" __global__ void small_integers(const signed char* a, const short* b, const bool* keep, short* out, int n) {
+extern "C" __global__ void small_integers(const signed char* a, const short* b, const bool* keep, short* out,
+                                          int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     signed char narrow = (signed char)(a[i] + b[i]);          // wraps to 8 bits
@@ -267,7 +270,8 @@ def _index_2d(arguments):
 
 def _who_am_i(_):
     block, thread = np.divmod(np.arange(3 * 2 * 2 * 60), 60)
-    return {0: written(blank(3 * 2 * 2 * 60, np.int32), 1000000 * block + 1000 * (thread // 32) + thread % 32)}
+    return {0: written(blank(3 * 2 * 2 * 60, np.int32),
+        1000000 * block + 1000 * (thread // 32) + thread % 32)}
 
 
 def _polynomial(arguments):
@@ -286,7 +290,8 @@ def _rows(functions, count):
 
 _F32 = (
     np.sin, np.cos, np.exp, np.log, np.sqrt, lambda x: 1 / np.sqrt(x), np.tanh,
-    lambda x: x ** float(np.float32(1.7)), lambda x: np.arctan2(x, 2), special.erf, np.exp2, np.log1p, np.cbrt,
+    lambda x: x ** float(np.float32(1.7)), lambda x: np.arctan2(x, 2), special.erf, np.exp2, np.log1p,
+    np.cbrt,
     special.gammaln,
 )  # fmt: skip
 _F64 = (
@@ -393,7 +398,8 @@ KERNELS = (
     ),
     Kernel(
         name="index_2d_pitched", source=INDEX_2D, grid=(3, 5), block=(16, 8),
-        arguments=lambda rng: [padded(rng.integers(-9, 9, 37 * 48)), blank(37 * 45), np.int32(37), np.int32(45),
+        arguments=lambda rng: [padded(rng.integers(-9, 9, 37 * 48)), blank(37 * 45), np.int32(37),
+            np.int32(45),
                                np.int32(48)],
         expected=_index_2d,
     ),
@@ -409,14 +415,16 @@ KERNELS = (
     ),
     Kernel(
         name="polynomial_int", source=POLYNOMIAL_INT, grid=(7,), block=(128,),
-        arguments=lambda rng: [*_int_arrays(rng, -(2**31), 2**31 - 1, 777, 1), blank(777, np.int32), np.int32(777)],
+        arguments=lambda rng: [*_int_arrays(rng, -(2**31), 2**31 - 1, 777, 1), blank(777, np.int32),
+            np.int32(777)],
         expected=_polynomial,
     ),
     Kernel(
         name="leaky_relu_clamped", source=LEAKY_RELU, grid=(3,), block=(192,),
         arguments=lambda rng: [padded(rng.normal(size=555)), blank(555), np.float32(0.125), np.float32(1),
                                np.int32(555)],
-        expected=lambda a: {1: written(a[1], np.minimum(np.maximum(body(a[0], 555), body(a[0], 555) / 8), 1))},
+        expected=lambda a: {1: written(a[1], np.minimum(np.maximum(body(a[0], 555), body(a[0], 555) / 8),
+            1))},
     ),
     Kernel(
         name="functions_f32", source=FUNCTIONS_F32, grid=(4,), block=(64,),
@@ -428,7 +436,8 @@ KERNELS = (
         name="functions_f64", source=FUNCTIONS_F64, grid=(4,), block=(64,),
         arguments=lambda rng: [padded(rng.uniform(0.05, 9, 201), np.float64), blank(10 * 201, np.float64),
                                np.int32(201)],
-        expected=_rows(_F64, 201), rtol=1e-14, atol=1e-15, reason="CUDA's double functions err by up to 2 ULPs",
+        expected=_rows(_F64, 201), rtol=1e-14, atol=1e-15,
+        reason="CUDA's double functions err by up to 2 ULPs",
         tags=frozenset({"float64"}),
     ),
     Kernel(
@@ -442,7 +451,8 @@ KERNELS = (
     _axpby(np.int32, "axpby<int>"),
     Kernel(
         name="gather_strided", source=GATHER, grid=(3,), block=(100,),
-        arguments=lambda rng: [padded(rng.normal(size=50 * 9)), padded(rng.integers(-5, 50, 270), np.int32), blank(270),
+        arguments=lambda rng: [padded(rng.normal(size=50 * 9)), padded(rng.integers(-5, 50, 270), np.int32),
+            blank(270),
                                np.int32(270), np.int32(9)],
         expected=_gather,
     ),
@@ -454,13 +464,15 @@ KERNELS = (
     ),
     Kernel(
         name="index_64_bit", source=INDEX_64, grid=(3,), block=(64,),
-        arguments=lambda rng: [padded(rng.normal(size=170), np.float64), blank(170, np.float64), np.int64(170),
+        arguments=lambda rng: [padded(rng.normal(size=170), np.float64), blank(170, np.float64),
+            np.int64(170),
                                np.int64(-123456789012)],
         expected=_index_64, tags=frozenset({"float64"}),
     ),
     Kernel(
         name="float4_scale", source=FLOAT4, grid=(3,), block=(64,),
-        arguments=lambda rng: [padded(rng.normal(size=4 * 150), tail=8), blank(4 * 150, tail=8), np.float32(3), np.int32(150)],
+        arguments=lambda rng: [padded(rng.normal(size=4 * 150), tail=8), blank(4 * 150, tail=8),
+            np.float32(3), np.int32(150)],
         expected=lambda a: {1: written(a[1], 3 * a[0][:600].reshape(150, 4)[:, ::-1])},
     ),
     Kernel(

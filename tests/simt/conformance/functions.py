@@ -1,4 +1,4 @@
-"""The language: device functions, recursion, structs, templates, local and constant memory, pointers, printf, assert."""
+"""The language: functions, recursion, structs, templates, memory spaces, pointers, printf, assert."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ __device__ __noinline__ Range widen(Range r, float v) {
     r.low = fminf(r.low, v), r.high = fmaxf(r.high, v);
     return r;
 }
-__device__ __noinline__ void store(float* out, int at, float v, bool negative) { out[at] = negative ? -v : v; }
+__device__ __noinline__ void store(float* out, int at, float v, bool negative) {
+    out[at] = negative ? -v : v;
+}
 extern "C" __global__ void device_functions(const float* x, float* out, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -104,7 +106,8 @@ extern "C" __global__ void struct_by_value(Setup s, const double* x, double* out
 
 STRUCT_ARRAY = r"""
 struct __align__(16) Particle { float x, y, z; int cell; };
-extern "C" __global__ void struct_array_update(const Particle* in, Particle* out, float dt, float* xs, int n) {
+extern "C" __global__ void struct_array_update(const Particle* in, Particle* out, float dt, float* xs,
+                                               int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     Particle p = in[i];
@@ -165,7 +168,10 @@ template <typename... T> __device__ auto sum(T... v) { return (v + ...); }
 template <typename F> __device__ float twice(F f, float x) { return f(f(x)); }
 struct Scale { float by; __device__ float operator()(float x) const { return by * x; } };
 template <int N> struct Power {
-    static __device__ float of(float x) { if constexpr (N == 0) return 1.0f; else return x * Power<N - 1>::of(x); }
+    static __device__ float of(float x) {
+        if constexpr (N == 0) return 1.0f;
+        else return x * Power<N - 1>::of(x);
+    }
 };
 enum class Mode { plain, squared };
 template <typename From, typename To, Mode mode>
@@ -194,8 +200,16 @@ extern "C" __global__ void function_pointers(const int* op, const int* a, const 
 
 VIRTUAL = r"""
 struct Shape { __device__ virtual float area() const = 0; };
-struct Square : Shape { float side; __device__ Square(float s) : side(s) {} __device__ float area() const override { return side * side; } };
-struct Disc : Shape { float r; __device__ Disc(float v) : r(v) {} __device__ float area() const override { return 3.0f * r * r; } };
+struct Square : Shape {
+    float side;
+    __device__ Square(float s) : side(s) {}
+    __device__ float area() const override { return side * side; }
+};
+struct Disc : Shape {
+    float r;
+    __device__ Disc(float v) : r(v) {}
+    __device__ float area() const override { return 3.0f * r * r; }
+};
 extern "C" __global__ void virtual_functions(const float* x, float* out, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -305,8 +319,10 @@ PRINTF = r"""
 extern "C" __global__ void printf_formats(const float* x, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    if (i % 2) printf("thread %d of block %u: %.3f %5d|%-4d|%+d %x %c %s %%\n", threadIdx.x, blockIdx.x, x[i], i, i, i, 255u + i, 'a' + i, "text");
-    else printf("%lld %llu %08.2f %e %g %hd\n", (long long)i << 33, 18446744073709551615ull - i, x[i] * 100.0, (double)x[i], 0.5 * i, (short)-i);
+    if (i % 2 == 0) printf("thread %d of block %u: %.3f %5d|%-4d|%+d %x %c %s %%\n", threadIdx.x, blockIdx.x,
+        x[i], i, i, i, 255u + i, 'a' + i, "text");
+    else printf("%lld %llu %08.2f %e %g %hd\n", (long long)i << 33, 18446744073709551615ull - i,
+        x[i] * 100.0, (double)x[i], 0.5 * i, (short)-i);
     if (i == 0) printf("no arguments\n");
 }
 """
@@ -330,7 +346,8 @@ extern "C" __global__ void assert_fails(const int* x, int n) {
 
 UNROLLED = r"""
 template <int ROWS>
-__global__ void __launch_bounds__(64, 2) registers_unrolled(const float* __restrict__ x, float* __restrict__ out, int n) {
+__global__ void __launch_bounds__(64, 2) registers_unrolled(const float* __restrict__ x, float*
+                                                            __restrict__ out, int n) {
     int i = blockIdx.x * 64 + threadIdx.x;
     float v[ROWS];
 #pragma unroll
@@ -390,7 +407,8 @@ def _local(arguments):
 
 
 _BOX = np.dtype([("lo", np.float64, 2), ("hi", np.float64, 2)], align=True)
-_SETUP = np.dtype([("flag", "S1"), ("scale", np.int16), ("n", np.int32), ("box", _BOX), ("weights", np.float32, 3),
+_SETUP = np.dtype([("flag", "S1"), ("scale", np.int16), ("n", np.int32), ("box", _BOX),
+                   ("weights", np.float32, 3),
                    ("last", np.uint8)], align=True)  # fmt: skip
 
 
@@ -414,7 +432,8 @@ def _particles(rng):
     p = np.zeros(150, _PARTICLE)
     for axis in "xyz":
         p[axis] = rng.uniform(-8, 8, 150)
-    return [padded(p.view(np.int32), np.int32, 8), blank(600, np.int32, 8), np.float32(0.75), blank(150), np.int32(150)]
+    return [padded(p.view(np.int32), np.int32, 8), blank(600, np.int32, 8), np.float32(0.75), blank(150),
+        np.int32(150)]
 
 
 def _particle_update(arguments):
@@ -449,7 +468,8 @@ def _constant(arguments):
 def _converted(squared):
     def expected(arguments):
         v = 4 * arguments[0][:140].astype(float) + arguments[0][:140] + 0.5
-        return {1: written(arguments[1], (v * v if squared else v) + 3)}   # `written` cuts to an integer, as C does
+        # `written` cuts to an integer, as C does
+        return {1: written(arguments[1], (v * v if squared else v) + 3)}
 
     return expected
 
@@ -466,7 +486,8 @@ def _areas(arguments):
 
 def _two_arrays(arguments):
     rows = []
-    for x, key in zip(np.split(body(arguments[0], 130), [48, 96]), np.split(arguments[1][:130], [48, 96]), strict=True):
+    for x, key in zip(np.split(body(arguments[0], 130), [48, 96]), np.split(arguments[1][:130], [48, 96]),
+        strict=True):
         rows.append([*(x[key == 3 - t].sum() for t in range(4)), np.isin(key, range(4)).sum()])
     return {2: written(arguments[2], rows)}
 
@@ -502,15 +523,16 @@ def _allocated(arguments):
     return {1: written(arguments[1], count * i + count * (count - 1) // 2)}
 
 
+_ROW = "thread {} of block {}: {:.3f} {:5d}|{:<4d}|{:+d} {:x} {} text %"
+
+
 def _printed(arguments):
     lines = ["no arguments"]
     for i, x in enumerate(arguments[0][:10].tolist()):
-        thread, block = i % 4, i // 4
-        if i % 2:
-            lines.append("thread %d of block %d: %.3f %5d|%-4d|%+d %x %c %s %%"
-                         % (thread, block, x, i, i, i, 255 + i, chr(97 + i), "text"))  # fmt: skip
+        if i % 2 == 0:
+            lines.append(_ROW.format(i % 4, i // 4, x, i, i, i, 255 + i, chr(97 + i)))
         else:
-            lines.append("%d %d %08.2f %e %g %d" % (i << 33, 2**64 - 1 - i, x * 100.0, x, 0.5 * i, -i))
+            lines.append(f"{i << 33} {2**64 - 1 - i} {x * 100.0:08.2f} {x:e} {0.5 * i:g} {-i}")
     return lines
 
 
@@ -582,10 +604,13 @@ KERNELS = (
     Kernel(
         name="device_variables", source=DEVICE_STATE, grid=(3,), block=(96,),
         arguments=lambda rng: [_ints(rng, 0, 2**31 - 1, 250), blank(1, np.uint64), np.int32(250)],
-        expected=lambda a: {1: written(a[1], a[0][:250].sum(dtype=np.uint64))}, tags=frozenset({"fence", "atomics"}),
+        expected=lambda a: {1: written(a[1], a[0][:250].sum(dtype=np.uint64))}, tags=frozenset({"fence",
+            "atomics"}),
     ),
-    _convert("template_convert_short", "lab::convert<short, int, lab::Mode::plain>", np.int16, np.int32, False),
-    _convert("template_convert_double", "lab::convert<int, double, lab::Mode::squared>", np.int32, np.float64, True),
+    _convert("template_convert_short", "lab::convert<short, int, lab::Mode::plain>", np.int16, np.int32,
+        False),
+    _convert("template_convert_double", "lab::convert<int, double, lab::Mode::squared>", np.int32,
+        np.float64, True),
     Kernel(
         name="function_pointers", source=FUNCTION_POINTERS, grid=(3,), block=(48,),
         arguments=lambda rng: [_ints(rng, 0, 3, 120), _ints(rng, -99, 99, 120), _ints(rng, -99, 99, 120),
@@ -595,17 +620,20 @@ KERNELS = (
     Kernel(
         name="virtual_functions", source=VIRTUAL, grid=(3,), block=(48,),
         arguments=lambda rng: [padded(rng.random(120)), blank(120), np.int32(120)],
-        expected=_areas, rtol=1e-6, reason="two float products", tags=frozenset({"calls", "indirect calls", "local"}),
+        expected=_areas, rtol=1e-6, reason="two float products", tags=frozenset({"calls", "indirect calls",
+            "local"}),
     ),
     Kernel(
-        name="dynamic_shared_two_arrays", source=DYNAMIC_TWO, grid=(3,), block=(48,), shared_bytes=4 * 8 + 48 * 2,
+        name="dynamic_shared_two_arrays", source=DYNAMIC_TWO, grid=(3,), block=(48,),
+        shared_bytes=4 * 8 + 48 * 2,
         arguments=lambda rng: [padded(rng.normal(size=130)), _ints(rng, 0, 6, 130), blank(15), np.int32(130)],
         expected=_two_arrays, rtol=1e-6, atol=1e-6, reason="rounded once to float",
         tags=frozenset({"dynamic shared", "float64"}),
     ),
     Kernel(
         name="generic_pointers", source=GENERIC, grid=(3,), block=(64,),
-        arguments=lambda rng: [_ints(rng, 0, 99, 140), blank(140, np.int32), np.int32(140)], expected=_generic,
+        arguments=lambda rng: [_ints(rng, 0, 99, 140), blank(140, np.int32), np.int32(140)],
+        expected=_generic,
         tags=frozenset({"generic", "local", "constant", "calls"}),
     ),
     Kernel(
@@ -614,12 +642,14 @@ KERNELS = (
     ),
     Kernel(
         name="short_circuit", source=SHORT_CIRCUIT, grid=(3,), block=(64,),
-        arguments=lambda rng: [_ints(rng, 0, 8, 140), _ints(rng, 0, 8, 140), blank(140, np.int32), np.int32(140)],
+        arguments=lambda rng: [_ints(rng, 0, 8, 140), _ints(rng, 0, 8, 140), blank(140, np.int32),
+            np.int32(140)],
         expected=_circuits, tags=frozenset({"calls", "local"}),
     ),
     Kernel(
         name="device_malloc", source=MALLOC, grid=(4,), block=(32,),
-        arguments=lambda rng: [_ints(rng, 0, 99, 100), blank(100, np.int32), np.int32(100)], expected=_allocated,
+        arguments=lambda rng: [_ints(rng, 0, 99, 100), blank(100, np.int32), np.int32(100)],
+        expected=_allocated,
     ),
     Kernel(
         name="printf_formats", source=PRINTF, grid=(3,), block=(4,),
@@ -634,7 +664,8 @@ KERNELS = (
     Kernel(
         name="assert_fails", source=ASSERT_FAILS, grid=(3,), block=(32,),
         arguments=lambda rng: [padded(np.arange(80), np.int32), np.int32(80)], expected=lambda a: {},
-        fault="x\\[i\\] != 42", skip={"gpu": "a failed assert ends the CUDA context"}, tags=frozenset({"assert"}),
+        fault="x\\[i\\] != 42", skip={"gpu": "a failed assert ends the CUDA context"},
+        tags=frozenset({"assert"}),
     ),
     Kernel(
         name="registers_unrolled", source=UNROLLED, entry="registers_unrolled<9>",
@@ -645,7 +676,8 @@ KERNELS = (
     ),
     Kernel(
         name="copy_and_clear", source=COPY, grid=(3,), block=(32,),
-        arguments=lambda rng: [_ints(rng, 0, 2**31, 90 * 12), blank(90 * 12, np.int32), blank(450, np.uint8), np.int32(90)],
+        arguments=lambda rng: [_ints(rng, 0, 2**31, 90 * 12), blank(90 * 12, np.int32), blank(450, np.uint8),
+            np.int32(90)],
         expected=_copied, tags=frozenset({"struct", "local"}),
     ),
 )  # fmt: skip

@@ -38,7 +38,8 @@ extern "C" __global__ void heat_2d(const double* u, double* next, double k, int 
 """
 
 STENCIL_3D = r"""
-extern "C" __global__ void stencil_3d_marching(const float* in, float* out, int depth, int rows, int columns) {
+extern "C" __global__ void stencil_3d_marching(const float* in, float* out, int depth, int rows,
+                                               int columns) {
     int x = blockIdx.x * blockDim.x + threadIdx.x + 1, y = blockIdx.y * blockDim.y + threadIdx.y + 1;
     if (x >= columns - 1 || y >= rows - 1) return;
     int plane = rows * columns, at = y * columns + x;
@@ -52,7 +53,8 @@ extern "C" __global__ void stencil_3d_marching(const float* in, float* out, int 
 """
 
 BOX_BLUR = r"""
-extern "C" __global__ void box_blur_u8(const unsigned char* in, unsigned char* out, int width, int height, int radius) {
+extern "C" __global__ void box_blur_u8(const unsigned char* in, unsigned char* out, int width, int height,
+                                       int radius) {
     int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= width || y >= height) return;
     int sum = 0, count = 0;
@@ -75,8 +77,10 @@ extern "C" __global__ void sobel_u8(const unsigned char* in, float* out, int wid
         u = min(max(u, 0), width - 1), v = min(max(v, 0), height - 1);
         return (int)in[v * width + u];
     };
-    int gx = at(x + 1, y - 1) + 2 * at(x + 1, y) + at(x + 1, y + 1) - at(x - 1, y - 1) - 2 * at(x - 1, y) - at(x - 1, y + 1);
-    int gy = at(x - 1, y + 1) + 2 * at(x, y + 1) + at(x + 1, y + 1) - at(x - 1, y - 1) - 2 * at(x, y - 1) - at(x + 1, y - 1);
+    int gx = at(x + 1, y - 1) + 2 * at(x + 1, y) + at(x + 1, y + 1) - at(x - 1, y - 1) - 2 * at(x - 1, y)
+        - at(x - 1, y + 1);
+    int gy = at(x - 1, y + 1) + 2 * at(x, y + 1) + at(x + 1, y + 1) - at(x - 1, y - 1) - 2 * at(x, y - 1)
+        - at(x + 1, y - 1);
     out[y * width + x] = sqrtf((float)(gx * gx + gy * gy));
 }
 """
@@ -100,7 +104,8 @@ CONV_2D = r"""
 #define R 2
 __constant__ float mask[(2 * R + 1) * (2 * R + 1)];
 extern "C" __global__ void conv_2d_tiled(const float* in, float* out, int width, int height) {
-    __shared__ float tile[TILE + 2 * R][TILE + 2 * R];         // 16 x 16 threads load, 12 x 12 of them compute
+    // 16 x 16 threads load, 12 x 12 of them compute
+    __shared__ float tile[TILE + 2 * R][TILE + 2 * R];
     int x = blockIdx.x * TILE + threadIdx.x - R, y = blockIdx.y * TILE + threadIdx.y - R;
     tile[threadIdx.y][threadIdx.x] = x >= 0 && y >= 0 && x < width && y < height ? in[y * width + x] : 0.0f;
     __syncthreads();
@@ -115,7 +120,8 @@ extern "C" __global__ void conv_2d_tiled(const float* in, float* out, int width,
 """
 
 LIFE = r"""
-extern "C" __global__ void game_of_life(const unsigned char* now, unsigned char* next, int width, int height) {
+extern "C" __global__ void game_of_life(const unsigned char* now, unsigned char* next, int width,
+                                        int height) {
     int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= width || y >= height) return;
     int alive = 0;
@@ -127,7 +133,8 @@ extern "C" __global__ void game_of_life(const unsigned char* now, unsigned char*
 """
 
 MANDELBROT = r"""
-extern "C" __global__ void mandelbrot(int* out, int width, int height, double left, double top, double step, int limit) {
+extern "C" __global__ void mandelbrot(int* out, int width, int height, double left, double top, double step,
+                                      int limit) {
     int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= width || y >= height) return;
     double a = left + x * step, b = top - y * step, re = 0.0, im = 0.0;
@@ -260,7 +267,8 @@ def _median(arguments):
 
 
 def _image(rng, dtype=np.uint8):
-    return [padded(rng.integers(0, 256, 33 * 47), np.uint8), blank(33 * 47, dtype), np.int32(47), np.int32(33)]
+    return [padded(rng.integers(0, 256, 33 * 47), np.uint8), blank(33 * 47, dtype), np.int32(47),
+        np.int32(33)]
 
 
 def _transposed(arguments):
@@ -268,11 +276,13 @@ def _transposed(arguments):
 
 
 def _matrix(rows, columns):
-    return lambda rng: [padded(rng.normal(size=rows * columns)), blank(rows * columns), np.int32(rows), np.int32(columns)]
+    return lambda rng: [padded(rng.normal(size=rows * columns)), blank(rows * columns), np.int32(rows),
+        np.int32(columns)]
 
 
 def _transpose(name, tile, pad, block, grid, rows, columns):
-    return Kernel(name=name, source=TRANSPOSE_TILED, options=(f"-DNAME={name}", f"-DTILE={tile}", f"-DPAD={pad}"),
+    return Kernel(name=name, source=TRANSPOSE_TILED, options=(f"-DNAME={name}", f"-DTILE={tile}",
+        f"-DPAD={pad}"),
                   grid=grid, block=block, arguments=_matrix(rows, columns), expected=_transposed,
                   tags=frozenset({"shared", "bank conflicts"}))  # fmt: skip
 
@@ -296,7 +306,8 @@ KERNELS = (
     ),
     Kernel(
         name="stencil_3d_marching", source=STENCIL_3D, grid=(3, 2), block=(8, 8),
-        arguments=lambda rng: [padded(rng.normal(size=9 * 13 * 21)), blank(9 * 13 * 21), np.int32(9), np.int32(13),
+        arguments=lambda rng: [padded(rng.normal(size=9 * 13 * 21)), blank(9 * 13 * 21), np.int32(9),
+            np.int32(13),
                                np.int32(21)],
         expected=_laplacian_3d, rtol=1e-5, atol=1e-5, reason=_SUMS,
     ),
@@ -306,7 +317,8 @@ KERNELS = (
     ),
     Kernel(
         name="sobel_u8", source=SOBEL, grid=(2, 5), block=(32, 8),
-        arguments=lambda rng: _image(rng, np.float32), expected=_sobel, rtol=1e-6, reason="sqrtf is approximate",
+        arguments=lambda rng: _image(rng, np.float32), expected=_sobel, rtol=1e-6,
+        reason="sqrtf is approximate",
     ),
     Kernel(
         name="conv_1d_constant", source=CONV_1D, grid=(4,), block=(64,),
@@ -322,7 +334,8 @@ KERNELS = (
     ),
     Kernel(
         name="game_of_life", source=LIFE, grid=(3, 4), block=(16, 8),
-        arguments=lambda rng: [padded(rng.random(30 * 45) < 0.35, np.uint8), blank(30 * 45, np.uint8), np.int32(45),
+        arguments=lambda rng: [padded(rng.random(30 * 45) < 0.35, np.uint8), blank(30 * 45, np.uint8),
+            np.int32(45),
                                np.int32(30)],
         expected=_life,
     ),
@@ -352,7 +365,8 @@ KERNELS = (
     _transpose("transpose_tile_16", 16, 1, (16, 16), (2, 3), 45, 31),
     Kernel(
         name="transpose_swizzled", source=TRANSPOSE_DIAGONAL, grid=(3, 3), block=(16, 16),
-        arguments=lambda rng: [padded(rng.normal(size=43 * 43), np.float64), blank(43 * 43, np.float64), np.int32(43)],
+        arguments=lambda rng: [padded(rng.normal(size=43 * 43), np.float64), blank(43 * 43, np.float64),
+            np.int32(43)],
         expected=lambda a: {1: written(a[1], body(a[0], 43, 43).T)}, tags=frozenset({"shared", "float64"}),
     ),
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """What a conformance kernel is: source, launch, arguments and an oracle, as data that several engines run.
 
 An array argument that `expected` does not name must come back unchanged, so a stray write shows.
-Inputs end in a tail of poison (NaN or an extreme integer) and outputs are poison altogether: a missing
-guard changes a result, or the tail.
+Inputs end in a tail of poison (huge numbers, NaN, extreme integers) and outputs are poison altogether:
+a missing guard changes a result, or the tail.
 """
 
 from __future__ import annotations
@@ -72,23 +72,26 @@ def seeded(kernel: Kernel) -> Arguments:
 # --- buffers -----------------------------------------------------------------------------------------
 
 
-def poison(dtype: Any) -> Any:
-    """A value that no right result has: NaN, or an extreme integer."""
+def poison(count: int, dtype: Any) -> Array:
+    """`count` values that no right result has: huge numbers and NaN in turn, or an extreme integer."""
     kind = np.dtype(dtype).kind
     if kind in "fc":
-        return np.nan
-    return np.iinfo(dtype).max - 1 if kind in "iu" else np.zeros((), dtype)[()]
+        return np.resize(np.array([_huge(dtype), np.nan], dtype), count)
+    return np.full(count, np.iinfo(dtype).max - 1 if kind in "iu" else 0, dtype)
+
+
+def _huge(dtype: Any) -> float:
+    return -6e4 if np.dtype(dtype) == np.float16 else -1e30
 
 
 def padded(values: ArrayLike, dtype: Any = np.float32, tail: int = TAIL) -> Array:
     """A 1-D input buffer: `values` in row-major order, then `tail` elements of poison."""
-    flat = np.asarray(values, dtype).ravel()
-    return np.concatenate([flat, np.full(tail, poison(dtype), dtype)])
+    return np.concatenate([np.asarray(values, dtype).ravel(), poison(tail, dtype)])
 
 
 def blank(count: int, dtype: Any = np.float32, tail: int = TAIL) -> Array:
     """A 1-D output buffer of `count` + `tail` elements, all poison."""
-    return np.full(count + tail, poison(dtype), dtype)
+    return poison(count + tail, dtype)
 
 
 def written(before: Array, values: ArrayLike) -> Array:
@@ -100,7 +103,7 @@ def written(before: Array, values: ArrayLike) -> Array:
 
 
 def body(buffer: Array, *shape: int) -> Array:
-    """The first elements of an argument as an array of `shape`: in float64 or complex128 when it is floating."""
+    """The first elements of an argument as an array of `shape`, floating values in double precision."""
     values = buffer[: int(np.prod(shape))].reshape(shape)
     wide = {"f": np.float64, "c": np.complex128}.get(buffer.dtype.kind)
     return values.astype(wide) if wide else values

@@ -1,4 +1,4 @@
-"""What the course builds from kernels: attention, layers and their gradients, optimisers, simulation, clustering."""
+"""What the course builds: attention, layers and gradients, optimisers, simulation, clustering."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ extern "C" __global__ void n_body_tiled(const float4* body, float4* acceleration
 """
 
 ATTENTION = r"""
-extern "C" __global__ void attention_naive(const float* Q, const float* K, const float* V, float* out, int n, int d, int causal) {
+extern "C" __global__ void attention_naive(const float* Q, const float* K, const float* V, float* out, int n,
+                                           int d, int causal) {
     extern __shared__ float score[];                           // one block, one query
     int q = blockIdx.x, t = threadIdx.x, limit = causal ? q + 1 : n;
     float scale = rsqrtf((float)d);
@@ -59,7 +60,8 @@ extern "C" __global__ void attention_naive(const float* Q, const float* K, const
 
 FLASH = r"""
 template <int ROWS, int COLUMNS, int D>
-__global__ void flash_attention(const float* Q, const float* K, const float* V, float* out, float* logsum, int n) {
+__global__ void flash_attention(const float* Q, const float* K, const float* V, float* out, float* logsum,
+                                int n) {
     __shared__ float q[ROWS][D], k[COLUMNS][D + 1], v[COLUMNS][D], s[ROWS][COLUMNS];
     int t = threadIdx.x, first = blockIdx.x * ROWS, head = blockIdx.y;     // ROWS x D threads
     int r = t / D, c = t % D;
@@ -110,14 +112,16 @@ extern "C" __global__ void conv2d_layer(const float* x, const float* w, const fl
             for (int kx = 0; kx < 3; ++kx) {
                 int y = oy * stride + ky - 1, xx = ox * stride + kx - 1;
                 if (y < 0 || y >= height || xx < 0 || xx >= width) continue;
-                sum += x[((image * channels + c) * height + y) * width + xx] * w[((filter * channels + c) * 3 + ky) * 3 + kx];
+                sum += x[((image * channels + c) * height + y) * width + xx] * w[((filter * channels + c) *
+                    3 + ky) * 3 + kx];
             }
     out[((image * gridDim.y + filter) * oh + oy) * ow + ox] = fmaxf(sum, 0.0f);
 }
 """
 
 MAX_POOL = r"""
-extern "C" __global__ void max_pool_argmax(const float* x, float* out, long long* where, int planes, int height, int width) {
+extern "C" __global__ void max_pool_argmax(const float* x, float* out, long long* where, int planes,
+                                           int height, int width) {
     int ow = width / 2, oh = height / 2, i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= planes * oh * ow) return;
     int column = i % ow, row = i / ow % oh, plane = i / (ow * oh);
@@ -144,7 +148,8 @@ extern "C" __global__ void im2col(const float* x, float* columns, int channels, 
 """
 
 BATCH_NORM = r"""
-extern "C" __global__ void batch_norm_inference(float* x, const float4* parameters, int channels, int area, int n) {
+extern "C" __global__ void batch_norm_inference(float* x, const float4* parameters, int channels, int area,
+                                                int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     float4 p = parameters[i / area % channels];                // mean, variance, gain, bias
@@ -165,7 +170,8 @@ extern "C" __global__ void adam_step(float* w, const float* g, float* m, float* 
 """
 
 EMBEDDING = r"""
-extern "C" __global__ void embedding_gradient(const int* token, const float* upstream, float* table, int tokens, int width) {
+extern "C" __global__ void embedding_gradient(const int* token, const float* upstream, float* table,
+                                              int tokens, int width) {
     int t = blockIdx.x, c = threadIdx.x;
     for (; c < width; c += blockDim.x) atomicAdd(&table[token[t] * width + c], upstream[t * width + c]);
 }
@@ -183,7 +189,8 @@ extern "C" __global__ void gelu_both(const double* x, double* y, double* slope, 
 
 GRU = r"""
 __device__ float sigmoid(float x) { return 1.0f / (1.0f + __expf(-x)); }
-extern "C" __global__ void gru_cell(const float* x, const float* h, const float* Wx, const float* Wh, const float* bx,
+extern "C" __global__ void gru_cell(const float* x, const float* h, const float* Wx, const float* Wh,
+    const float* bx,
                                     const float* bh, float* next, int inputs, int hidden) {
     extern __shared__ float shared[];                          // one block, one example; one thread, one unit
     float *xs = shared, *hs = shared + inputs;
@@ -205,7 +212,8 @@ extern "C" __global__ void gru_cell(const float* x, const float* h, const float*
 """
 
 K_MEANS = r"""
-extern "C" __global__ void k_means_assign(const float2* point, const float2* centre, int* label, float* sums, int* counts,
+extern "C" __global__ void k_means_assign(const float2* point, const float2* centre, int* label, float* sums,
+    int* counts,
                                           int n, int k) {
     extern __shared__ float part[];                            // k x (sum of x, sum of y), then k counts
     int* count = (int*)(part + 2 * k);
@@ -233,7 +241,8 @@ extern "C" __global__ void k_means_assign(const float2* point, const float2* cen
 """
 
 DISTANCES = r"""
-extern "C" __global__ void pairwise_distances(const double* a, const double* b, double* out, int na, int nb, int d) {
+extern "C" __global__ void pairwise_distances(const double* a, const double* b, double* out, int na, int nb,
+                                              int d) {
     __shared__ double left[8][9], right[8][9];
     int tx = threadIdx.x, ty = threadIdx.y, row = blockIdx.y * 8 + ty, column = blockIdx.x * 8 + tx;
     double sum = 0.0;
@@ -252,7 +261,8 @@ extern "C" __global__ void pairwise_distances(const double* a, const double* b, 
 """
 
 SPECTROGRAM = r"""
-extern "C" __global__ void spectrogram_frames(const float* sound, const float* window, float* power, int hop, int size, int bins) {
+extern "C" __global__ void spectrogram_frames(const float* sound, const float* window, float* power, int hop,
+                                              int size, int bins) {
     extern __shared__ float frame[];
     int start = blockIdx.x * hop;
     for (int k = threadIdx.x; k < size; k += blockDim.x) frame[k] = sound[start + k] * window[k];
@@ -273,7 +283,8 @@ RAYS = r"""
 struct Vector { float x, y, z; };
 __device__ Vector operator-(Vector a, Vector b) { return {a.x - b.x, a.y - b.y, a.z - b.z}; }
 __device__ float dot(Vector a, Vector b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
-extern "C" __global__ void ray_spheres(const float4* sphere, int spheres, float* depth, int* hit, int width, int height) {
+extern "C" __global__ void ray_spheres(const float4* sphere, int spheres, float* depth, int* hit, int width,
+                                       int height) {
     int px = blockIdx.x * blockDim.x + threadIdx.x, py = blockIdx.y * blockDim.y + threadIdx.y;
     if (px >= width || py >= height) return;
     Vector origin = {px - 0.5f * width, py - 0.5f * height, -50.0f}, way = {0.0f, 0.0f, 1.0f};
@@ -281,7 +292,8 @@ extern "C" __global__ void ray_spheres(const float4* sphere, int spheres, float*
     int which = -1;
     for (int s = 0; s < spheres; ++s) {
         Vector to = Vector{sphere[s].x, sphere[s].y, sphere[s].z} - origin;
-        float along = dot(to, way), apart = dot(to, to) - along * along, room = sphere[s].w * sphere[s].w - apart;
+        float along = dot(to, way), apart = dot(to, to) - along * along, room = sphere[s].w *
+            sphere[s].w - apart;
         if (room < 0.0f) continue;
         float t = along - sqrtf(room);
         if (t < nearest) nearest = t, which = s;
@@ -350,7 +362,8 @@ def _adam(arguments):
     optimizer.state[weight] = {"step": torch.tensor(4.0), "exp_avg": m.clone(), "exp_avg_sq": v.clone()}
     optimizer.step()
     state = optimizer.state[weight]
-    return {0: written(arguments[0], weight.detach().numpy()), 2: written(arguments[2], state["exp_avg"].numpy()),
+    return {0: written(arguments[0], weight.detach().numpy()), 2: written(arguments[2],
+        state["exp_avg"].numpy()),
             3: written(arguments[3], state["exp_avg_sq"].numpy())}  # fmt: skip
 
 
@@ -418,29 +431,36 @@ def _normal(rng, *counts):
 KERNELS = (
     Kernel(
         name="n_body_tiled", source=N_BODY, grid=(3,), block=(64,),
-        arguments=lambda rng: [padded(rng.random(600), tail=8), blank(600, tail=8), np.float32(0.125), np.int32(150)],
-        expected=_n_body, rtol=2e-4, atol=1e-4, reason=_SUMS + ", and rsqrt cubed", tags=frozenset({"shared"}),
+        arguments=lambda rng: [padded(rng.random(600), tail=8), blank(600, tail=8), np.float32(0.125),
+            np.int32(150)],
+        expected=_n_body, rtol=2e-4, atol=1e-4, reason=_SUMS + ", and rsqrt cubed",
+        tags=frozenset({"shared"}),
     ),
     Kernel(
         name="attention_naive", source=ATTENTION, grid=(23,), block=(16,), shared_bytes=92,
-        arguments=lambda rng: [*_normal(rng, 230, 230, 230), blank(230), np.int32(23), np.int32(10), np.int32(1)],
-        expected=_attention, rtol=2e-5, atol=1e-5, reason=_SUMS, tags=frozenset({"attention", "dynamic shared"}),
+        arguments=lambda rng: [*_normal(rng, 230, 230, 230), blank(230), np.int32(23), np.int32(10),
+            np.int32(1)],
+        expected=_attention, rtol=2e-5, atol=1e-5, reason=_SUMS, tags=frozenset({"attention",
+            "dynamic shared"}),
     ),
     Kernel(
         name="flash_attention", source=FLASH, entry="flash_attention<8, 12, 16>",
         name_expressions=("flash_attention<8, 12, 16>",), grid=(5, 2), block=(128,),
         arguments=lambda rng: [*_normal(rng, 1184, 1184, 1184), blank(1184), blank(74), np.int32(37)],
-        expected=_flash, rtol=1e-4, atol=1e-5, reason=_SUMS + ", __expf", tags=frozenset({"attention", "template"}),
+        expected=_flash, rtol=1e-4, atol=1e-5, reason=_SUMS + ", __expf", tags=frozenset({"attention",
+            "template"}),
     ),
     Kernel(
         name="conv2d_layer", source=CONV_LAYER, grid=(2, 4, 2), block=(32,),
-        arguments=lambda rng: [*_normal(rng, 2 * 3 * 11 * 14, 108, 4), blank(2 * 4 * 6 * 7), np.int32(3), np.int32(11),
+        arguments=lambda rng: [*_normal(rng, 2 * 3 * 11 * 14, 108, 4), blank(2 * 4 * 6 * 7), np.int32(3),
+            np.int32(11),
                                np.int32(14), np.int32(2)],
         expected=_conv_layer, rtol=1e-5, atol=1e-5, reason=_SUMS,
     ),
     Kernel(
         name="max_pool_argmax", source=MAX_POOL, grid=(3,), block=(48,),
-        arguments=lambda rng: [*_normal(rng, 5 * 9 * 13), blank(120), blank(120, np.int64), np.int32(5), np.int32(9),
+        arguments=lambda rng: [*_normal(rng, 5 * 9 * 13), blank(120), blank(120, np.int64), np.int32(5),
+            np.int32(9),
                                np.int32(13)],
         expected=_max_pool,
     ),
@@ -451,7 +471,8 @@ KERNELS = (
     ),
     Kernel(
         name="batch_norm_inference", source=BATCH_NORM, grid=(4,), block=(96,),
-        arguments=lambda rng: [*_normal(rng, 348), padded(np.abs(rng.normal(size=24)), tail=8), np.int32(6), np.int32(29),
+        arguments=lambda rng: [*_normal(rng, 348), padded(np.abs(rng.normal(size=24)), tail=8), np.int32(6),
+            np.int32(29),
                                np.int32(348)],
         expected=_batch_norm, rtol=1e-5, atol=1e-5, reason="division and sqrt in float32",
     ),
@@ -468,13 +489,16 @@ KERNELS = (
     ),
     Kernel(
         name="gelu_both", source=GELU, grid=(3,), block=(64,),
-        arguments=lambda rng: [padded(rng.normal(size=180) * 2, np.float64), blank(180, np.float64), blank(180, np.float64),
+        arguments=lambda rng: [padded(rng.normal(size=180) * 2, np.float64), blank(180, np.float64),
+            blank(180, np.float64),
                                np.int32(180)],
-        expected=_gelu, rtol=1e-13, atol=1e-14, reason="erf and exp err by 2 ULPs", tags=frozenset({"float64"}),
+        expected=_gelu, rtol=1e-13, atol=1e-14, reason="erf and exp err by 2 ULPs",
+        tags=frozenset({"float64"}),
     ),
     Kernel(
         name="gru_cell", source=GRU, grid=(5,), block=(32,), shared_bytes=120,
-        arguments=lambda rng: [*_normal(rng, 45, 105, 567, 1323, 63, 63), blank(105), np.int32(9), np.int32(21)],
+        arguments=lambda rng: [*_normal(rng, 45, 105, 567, 1323, 63, 63), blank(105), np.int32(9),
+            np.int32(21)],
         expected=_gru, rtol=1e-4, atol=2e-5, reason=_SUMS + ", __expf", tags=frozenset({"dynamic shared"}),
     ),
     Kernel(
@@ -487,21 +511,24 @@ KERNELS = (
     ),
     Kernel(
         name="pairwise_distances", source=DISTANCES, grid=(3, 4), block=(8, 8),
-        arguments=lambda rng: [padded(rng.normal(size=27 * 13), np.float64), padded(rng.normal(size=21 * 13), np.float64),
+        arguments=lambda rng: [padded(rng.normal(size=27 * 13), np.float64), padded(rng.normal(size=21 * 13),
+            np.float64),
                                blank(567, np.float64), np.int32(27), np.int32(21), np.int32(13)],
         expected=lambda a: {2: written(a[2], distance.cdist(body(a[0], 27, 13), body(a[1], 21, 13)))},
         rtol=1e-13, reason="sums in another order", tags=frozenset({"float64", "shared"}),
     ),
     Kernel(
         name="spectrogram_frames", source=SPECTROGRAM, grid=(12,), block=(24,), shared_bytes=240,
-        arguments=lambda rng: [*_normal(rng, 400), padded(np.hanning(60)), blank(12 * 31), np.int32(25), np.int32(60),
+        arguments=lambda rng: [*_normal(rng, 400), padded(np.hanning(60)), blank(12 * 31), np.int32(25),
+            np.int32(60),
                                np.int32(31)],
         expected=_spectrogram, rtol=1e-3, atol=1e-3, reason="60 float32 terms, then a square",
         tags=frozenset({"dynamic shared"}),
     ),
     Kernel(
         name="ray_spheres", source=RAYS, grid=(3, 4), block=(16, 8),
-        arguments=lambda rng: [padded(rng.uniform(-10, 10, (6, 4)) * [2, 1.2, 1, 0] + [0, 0, 0, 7], tail=8), np.int32(6),
+        arguments=lambda rng: [padded(rng.uniform(-10, 10, (6, 4)) * [2, 1.2, 1, 0] + [0, 0, 0, 7], tail=8),
+            np.int32(6),
                                blank(1350), blank(1350, np.int32), np.int32(45), np.int32(30)],
         expected=_spheres, rtol=1e-4, atol=1e-3, reason="float32 differences of squares near 2,500",
         tags=frozenset({"struct"}),

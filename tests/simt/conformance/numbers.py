@@ -1,4 +1,4 @@
-"""Arithmetic to the last bit: integers, rounding, conversions, special values, halves, complex and random numbers."""
+"""Arithmetic to the last bit: integers, rounding, special values, halves, complex and random numbers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ extern "C" __global__ void high_products(const int* x, const int* y, unsigned lo
 """
 
 DIVISION = r"""
-extern "C" __global__ void integer_division(const int* x, const int* y, const long long* p, const long long* q,
+extern "C" __global__ void integer_division(const int* x, const int* y, const long long* p, const long long*
+    q,
                                             long long* out, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -147,7 +148,8 @@ extern "C" __global__ void rounding_modes(const float* x, const float* y, const 
 """
 
 FMA64 = r"""
-extern "C" __global__ void fma_f64_exact(const double* x, const double* y, const double* z, double* out, int n) {
+extern "C" __global__ void fma_f64_exact(const double* x, const double* y, const double* z, double* out,
+                                         int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     out[i] = fma(x[i], y[i], z[i]);
@@ -179,7 +181,8 @@ extern "C" __global__ void special_values(const float* x, const float* y, int* o
 """
 
 DENORMAL = r"""
-extern "C" __global__ void denormals_flushed(const float* x, const double* y, float* out, double* wide, int n) {
+extern "C" __global__ void denormals_flushed(const float* x, const double* y, float* out, double* wide,
+                                             int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     out[i] = x[i];                                             // a copy keeps them
@@ -206,7 +209,8 @@ extern "C" __global__ void double_precision_series(double* out, int n) {
 
 LCG = r"""
 extern "C" __global__ void lcg_monte_carlo(unsigned long long* hits, unsigned long long* last, int rounds) {
-    unsigned long long i = blockIdx.x * blockDim.x + threadIdx.x, s = i * 0x9E3779B97F4A7C15ull + 1, inside = 0;
+    unsigned long long i = blockIdx.x * blockDim.x + threadIdx.x, s = i * 0x9E3779B97F4A7C15ull + 1, inside =
+        0;
     for (int k = 0; k < rounds; ++k) {
         s = s * 6364136223846793005ull + 1442695040888963407ull;
         unsigned x = (unsigned)(s >> 33);
@@ -220,7 +224,8 @@ extern "C" __global__ void lcg_monte_carlo(unsigned long long* hits, unsigned lo
 """
 
 XORSHIFT = r"""
-extern "C" __global__ void xorshift_star(const unsigned long long* seed, unsigned long long* out, int n, int steps) {
+extern "C" __global__ void xorshift_star(const unsigned long long* seed, unsigned long long* out, int n,
+                                         int steps) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     unsigned long long s = seed[i];
@@ -260,10 +265,12 @@ __device__ void round_64(unsigned long long* c, const unsigned long long* k) {
     unsigned long long high1 = __umul64hi(0xCA5A826395121157ull, c[2]), low1 = 0xCA5A826395121157ull * c[2];
     c[0] = high1 ^ c[1] ^ k[0], c[1] = low1, c[2] = high0 ^ c[3] ^ k[1], c[3] = low0;
 }
-extern "C" __global__ void philox_4x64(unsigned long long key0, unsigned long long key1, unsigned long long* out, int n) {
+extern "C" __global__ void philox_4x64(unsigned long long key0, unsigned long long key1, unsigned long long*
+                                       out, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    unsigned long long c[4] = {(unsigned long long)i + 1, 0, 0, 0}, k[2] = {key0, key1};   // NumPy counts from 1
+    // NumPy counts from 1
+    unsigned long long c[4] = {(unsigned long long)i + 1, 0, 0, 0}, k[2] = {key0, key1};
     for (int round = 0; round < 10; ++round) {
         if (round) k[0] += 0x9E3779B97F4A7C15ull, k[1] += 0xBB67AE8584CAA73Bull;
         round_64(c, k);
@@ -276,7 +283,8 @@ BOX_MULLER = r"""
 extern "C" __global__ void box_muller(const unsigned* bits, float2* out, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    float u = (bits[2 * i] + 0.5f) * 2.3283064365386963e-10f, v = (bits[2 * i + 1] + 0.5f) * 2.3283064365386963e-10f;
+    float u = (bits[2 * i] + 0.5f) * 2.3283064365386963e-10f, v = (bits[2 * i + 1] + 0.5f) *
+        2.3283064365386963e-10f;
     float radius = sqrtf(-2.0f * logf(u)), s, c;
     sincospif(2.0f * v, &s, &c);
     out[i] = make_float2(radius * c, radius * s);
@@ -328,10 +336,12 @@ struct Complex {
     float re, im;
     __device__ Complex(float r = 0.0f, float i = 0.0f) : re(r), im(i) {}
     __device__ Complex operator+(const Complex& o) const { return Complex(re + o.re, im + o.im); }
-    __device__ Complex operator*(const Complex& o) const { return Complex(re * o.re - im * o.im, re * o.im + im * o.re); }
+    __device__ Complex operator*(const Complex& o) const { return Complex(re * o.re - im * o.im, re * o.im +
+        im * o.re); }
     __device__ float norm() const { return re * re + im * im; }
 };
-extern "C" __global__ void complex_horner(const float2* z, const float2* c, int degree, float2* out, float* norm, int n) {
+extern "C" __global__ void complex_horner(const float2* z, const float2* c, int degree, float2* out, float*
+                                          norm, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     Complex x(z[i].x, z[i].y), sum;
@@ -343,10 +353,12 @@ extern "C" __global__ void complex_horner(const float2* z, const float2* c, int 
 
 CU_COMPLEX = r"""
 #include <cuComplex.h>
-extern "C" __global__ void cu_complex_newton(const cuFloatComplex* start, cuFloatComplex* out, float* size, int n) {
+extern "C" __global__ void cu_complex_newton(const cuFloatComplex* start, cuFloatComplex* out, float* size,
+                                             int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    cuFloatComplex z = start[i], third = make_cuFloatComplex(1.0f / 3, 0.0f), two = make_cuFloatComplex(2.0f, 0.0f);
+    cuFloatComplex z = start[i], third = make_cuFloatComplex(1.0f / 3, 0.0f), two = make_cuFloatComplex(2.0f,
+        0.0f);
     for (int k = 0; k < 12; ++k) {                             // roots of z^3 = 1
         cuFloatComplex square = cuCmulf(z, z);
         z = cuCmulf(third, cuCaddf(cuCmulf(two, z), cuCdivf(make_cuFloatComplex(1.0f, 0.0f), square)));
@@ -362,7 +374,8 @@ __device__ unsigned rotate(unsigned v, int by) { return v >> by | v << (32 - by)
 extern "C" __global__ void sha256_one_block(const unsigned* message, unsigned* digest, int n) {
     int m = blockIdx.x * blockDim.x + threadIdx.x;
     if (m >= n) return;
-    unsigned w[64], h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    unsigned w[64], h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+        0x1f83d9ab, 0x5be0cd19};
     for (int t = 0; t < 16; ++t) w[t] = __byte_perm(message[m * 16 + t], 0, 0x0123);
     for (int t = 16; t < 64; ++t) {
         unsigned a = rotate(w[t - 15], 7) ^ rotate(w[t - 15], 18) ^ w[t - 15] >> 3;
@@ -373,8 +386,10 @@ extern "C" __global__ void sha256_one_block(const unsigned* message, unsigned* d
     for (int j = 0; j < 8; ++j) s[j] = h[j];
 #pragma unroll 1
     for (int t = 0; t < 64; ++t) {
-        unsigned a = s[7] + (rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) + K[t] + w[t];
-        unsigned b = (rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+        unsigned a = s[7] + (rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)) + ((s[4] & s[5])
+            ^ (~s[4] & s[6])) + K[t] + w[t];
+        unsigned b = (rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2])
+            ^ (s[1] & s[2]));
         for (int j = 7; j > 0; --j) s[j] = s[j - 1];
         s[4] += a;
         s[0] = a + b;
@@ -391,7 +406,8 @@ def _rowwise(index, n, functions, wrap):
 
     def expected(arguments):
         pairs = [(int(a), int(b)) for a, b in zip(arguments[0][:n], arguments[1][:n], strict=True)]
-        return {index: written(arguments[index], np.array([[wrap(f(a, b)) for a, b in pairs] for f in functions]))}
+        return {index: written(arguments[index], np.array([[wrap(f(a, b)) for a,
+            b in pairs] for f in functions]))}
 
     return expected
 
@@ -466,7 +482,8 @@ def _division(arguments):
     for a, b, c, d in zip(*(v[:140].tolist() for v in arguments[:4]), strict=True):
         u, v = a % 2**32, b % 2**32
         columns.append([
-            _truncated(a, b), _remainder(a, b), u // v, u % v, _truncated(c, d), _remainder(c, d), c % 2**64 // 10,
+            _truncated(a, b), _remainder(a, b), u // v, u % v, _truncated(c, d), _remainder(c, d),
+            c % 2**64 // 10,
             _truncated(a, 7) + _remainder(a, 16) + _truncated(a, 8), u % 1000003])  # fmt: skip
     return {4: written(arguments[4], np.array(columns, np.int64).T)}
 
@@ -474,7 +491,8 @@ def _division(arguments):
 def _division_arguments(rng):
     a, b = rng.integers(-(2**31) + 1, 2**31, (2, 140))
     c, d = rng.integers(-(2**62), 2**62, (2, 140)) >> rng.integers(0, 40, 140)
-    return [padded(a, np.int32), padded(_nonzero(b >> rng.integers(0, 30, 140)), np.int32), padded(c, np.int64),
+    return [padded(a, np.int32), padded(_nonzero(b >> rng.integers(0, 30, 140)), np.int32), padded(c,
+        np.int64),
             padded(_nonzero(d), np.int64), blank(9 * 140, np.int64), np.int32(140)]  # fmt: skip
 
 
@@ -489,8 +507,10 @@ def _conversions(arguments):
                 np.trunc(wide * 1000.0)]  # fmt: skip
     half_away = np.copysign(np.floor(np.abs(wide) + 0.5), wide)
     millions = np.trunc((x * np.float32(1e6)).astype(np.float64))
-    rounded = [np.floor(x), np.ceil(x), np.trunc(x), np.rint(x), half_away, np.fmod(wide, 0.75), millions, wide / 3.0]
-    return {1: written(arguments[1], np.array(integers).astype(np.int64)), 2: written(arguments[2], np.array(rounded))}
+    rounded = [np.floor(x), np.ceil(x), np.trunc(x), np.rint(x), half_away, np.fmod(wide, 0.75), millions,
+        wide / 3.0]
+    return {1: written(arguments[1], np.array(integers).astype(np.int64)), 2: written(arguments[2],
+        np.array(rounded))}
 
 
 def _quarters(rng):
@@ -498,7 +518,8 @@ def _quarters(rng):
     return [padded(values), blank(8 * 160, np.int32), blank(8 * 160), np.int32(160)]
 
 
-_EDGES = np.array([0.0, -0.0, 1.5, -1.5, 2.5, 3e9, -3e9, 5e9, 1e19, -1e19, np.inf, -np.inf, np.nan, 2147483520.0,
+_EDGES = np.array([0.0, -0.0, 1.5, -1.5, 2.5, 3e9, -3e9, 5e9, 1e19, -1e19, np.inf, -np.inf, np.nan,
+    2147483520.0,
                    -2147483648.0, 4294967040.0, 0.5, -0.5, 9.3e18, 1e-20])  # fmt: skip
 
 
@@ -519,7 +540,8 @@ def _saturated(arguments):
              ("uint", 1, np.trunc), ("ll", 1, np.trunc))  # fmt: skip
     for kind, which, rounding in kinds:
         values = [_clamped(float(v), *_RANGES[kind], rounding) for v in arguments[which][:20]]
-        of_nan = {"int": 0 if which == 0 else -(2**31), "uint": 0 if which == 0 else 2**31, "ll": -(2**63)}[kind]
+        of_nan = {"int": 0 if which == 0 else -(2**31), "uint": 0 if which == 0 else 2**31,
+        "ll": -(2**63)}[kind]
         rows.append([of_nan if v is None else v for v in values])
     return {2: written(arguments[2], np.array(rows, np.int64))}
 
@@ -553,13 +575,15 @@ def _rounding(arguments):
 
 def _fma64(arguments):
     x, y, z = (v[:90] for v in arguments[:3])
-    exact = [float(Fraction(a) * Fraction(b) + Fraction(c)) for a, b, c in zip(x.tolist(), y.tolist(), z.tolist(), strict=True)]
+    exact = [float(Fraction(a) * Fraction(b) + Fraction(c)) for a, b, c in zip(x.tolist(), y.tolist(),
+        z.tolist(), strict=True)]
     return {3: written(arguments[3], np.stack([exact, x * y + z, x / y, np.sqrt(np.abs(x))]))}
 
 
 def _fma64_arguments(rng):
     x, y = rng.normal(size=(2, 90))
-    return [padded(x, np.float64), padded(y, np.float64), padded(-x * y * (1 + rng.integers(0, 2, 90)), np.float64),
+    return [padded(x, np.float64), padded(y, np.float64), padded(-x * y * (1 + rng.integers(0, 2, 90)),
+        np.float64),
             blank(360, np.float64), np.int32(90)]  # fmt: skip
 
 
@@ -576,7 +600,8 @@ def _special(arguments):
     return {2: written(arguments[2], flags), 3: written(arguments[3], values)}
 
 
-_TINY = np.array([1e-38, -1e-38, 1e-45, 1.2e-38, 2e-38, 1e-36, 1.1754942e-38, 1.1754944e-38, 0.0, -0.0], np.float32)
+_TINY = np.array([1e-38, -1e-38, 1e-45, 1.2e-38, 2e-38, 1e-36, 1.1754942e-38, 1.1754944e-38, 0.0, -0.0],
+    np.float32)
 
 
 def _flushed(values):
@@ -672,7 +697,8 @@ def _philox_64(arguments):
 def _box_muller(arguments):
     u, v = ((arguments[0][:300].astype(np.float64) + 0.5) / 2**32).reshape(150, 2).T
     radius = np.sqrt(-2 * np.log(u))
-    return {1: written(arguments[1], np.stack([radius * np.cos(2 * np.pi * v), radius * np.sin(2 * np.pi * v)], 1))}
+    return {1: written(arguments[1], np.stack([radius * np.cos(2 * np.pi * v),
+        radius * np.sin(2 * np.pi * v)], 1))}
 
 
 def _half_axpy(arguments):
@@ -727,7 +753,8 @@ def _messages(rng):
     for length in lengths:
         text = rng.bytes(int(length))
         blocks.append(text + b"\x80" + bytes(55 - length) + (8 * int(length)).to_bytes(8, "big"))
-    return [padded(np.frombuffer(b"".join(blocks), np.uint32), np.uint32), blank(560, np.uint32), np.int32(70)]
+    return [padded(np.frombuffer(b"".join(blocks), np.uint32), np.uint32), blank(560, np.uint32),
+        np.int32(70)]
 
 
 def _digests(arguments):
@@ -764,7 +791,8 @@ def _ints(rng, low, high, count, dtype=np.int32):
 
 def _edges_and_random(rng, count, dtype=np.uint32):
     edges = [0, 1, 2**31 - 1, 2**31, 2**32 - 1, 0x80000001, 0x00FF00FF]
-    values = np.concatenate([edges, rng.integers(0, 2**32, count - len(edges)) >> rng.integers(0, 32, count - len(edges))])
+    values = np.concatenate([edges, rng.integers(0, 2**32, count - len(edges)) >> rng.integers(0, 32,
+        count - len(edges))])
     return padded(values.astype(np.uint32).view(dtype), dtype)
 
 
@@ -779,7 +807,8 @@ KERNELS = (
     ),
     Kernel(
         name="shifts_and_overflow", source=SHIFTS, grid=(3,), block=(64,),
-        arguments=lambda rng: [_edges_and_random(rng, 140, np.int32), _ints(rng, 0, 64, 140), blank(1400, np.int64),
+        arguments=lambda rng: [_edges_and_random(rng, 140, np.int32), _ints(rng, 0, 64, 140), blank(1400,
+            np.int64),
                                np.int32(140)],
         expected=_rowwise(2, 140, _SHIFTS, lambda v: v), tags=frozenset({"bits"}),
     ),
@@ -793,20 +822,24 @@ KERNELS = (
         name="integer_division", source=DIVISION, grid=(3,), block=(64,), arguments=_division_arguments,
         expected=_division,
     ),
-    Kernel(name="conversions", source=CONVERT, grid=(3,), block=(64,), arguments=_quarters, expected=_conversions),
+    Kernel(name="conversions", source=CONVERT, grid=(3,), block=(64,), arguments=_quarters,
+        expected=_conversions),
     Kernel(
         name="conversions_saturate", source=SATURATE, grid=(3,), block=(8,),
-        arguments=lambda rng: [padded(_EDGES), padded(_EDGES, np.float64), blank(120, np.int64), np.int32(20)],
+        arguments=lambda rng: [padded(_EDGES), padded(_EDGES, np.float64), blank(120, np.int64),
+            np.int32(20)],
         expected=_saturated, skip={"cpu": _SATURATION},
     ),
     Kernel(
         name="rounding_modes", source=ROUNDING, grid=(3,), block=(32,),
-        arguments=lambda rng: [padded(rng.normal(size=80)), padded(rng.normal(size=80) * 1e-3), padded(rng.normal(size=80)),
+        arguments=lambda rng: [padded(rng.normal(size=80)), padded(rng.normal(size=80) * 1e-3),
+            padded(rng.normal(size=80)),
                                blank(14 * 80), np.int32(80)],
         expected=_rounding, skip={"cpu": _ROUNDING_MODES}, tags=frozenset({"rounding"}),
     ),
     Kernel(
-        name="fma_f64_exact", source=FMA64, grid=(3,), block=(32,), arguments=_fma64_arguments, expected=_fma64,
+        name="fma_f64_exact", source=FMA64, grid=(3,), block=(32,), arguments=_fma64_arguments,
+        expected=_fma64,
         skip={"cpu": _ROUNDING_MODES}, tags=frozenset({"rounding", "float64"}),
     ),
     Kernel(
@@ -815,7 +848,8 @@ KERNELS = (
     ),
     Kernel(
         name="denormals_flushed", source=DENORMAL, grid=(4,), block=(32,),
-        arguments=lambda rng: [padded(np.tile(_TINY, 10)), padded(np.tile([4e-308, 5e-324, 1e-310, 1, 2e-308], 20), np.float64),
+        arguments=lambda rng: [padded(np.tile(_TINY, 10)), padded(np.tile([4e-308, 5e-324, 1e-310, 1,
+            2e-308], 20), np.float64),
                                blank(400), blank(100, np.float64), np.int32(100)],
         expected=_denormals, skip={"cpu": "C++ keeps denormal floats"}, tags=frozenset({"float64"}),
     ),
@@ -843,20 +877,23 @@ KERNELS = (
     ),
     Kernel(
         name="philox_4x64", source=PHILOX_64, grid=(3,), block=(32,),
-        arguments=lambda rng: [np.uint64(0x0123456789ABCDEF), np.uint64(0xFEDCBA9876543210), blank(360, np.uint64),
+        arguments=lambda rng: [np.uint64(0x0123456789ABCDEF), np.uint64(0xFEDCBA9876543210), blank(360,
+            np.uint64),
                                np.int32(90)],
         expected=_philox_64, tags=frozenset({"random"}),
     ),
     Kernel(
         name="box_muller", source=BOX_MULLER, grid=(3,), block=(64,),
-        arguments=lambda rng: [padded(rng.integers(0, 2**32, 300), np.uint32), blank(300, tail=8), np.int32(150)],
+        arguments=lambda rng: [padded(rng.integers(0, 2**32, 300), np.uint32), blank(300, tail=8),
+            np.int32(150)],
         expected=_box_muller, rtol=1e-4, atol=2e-5, reason="the uniform number is rounded to float32",
         tags=frozenset({"random"}),
     ),
     Kernel(
         name="half_axpy", source=HALF_AXPY, grid=(4,), block=(64,),
         arguments=lambda rng: [np.float32(1.5), padded(rng.normal(size=200), np.float16),
-                               padded(rng.normal(size=200), np.float16), blank(200, np.float16), blank(200), np.int32(200)],
+                               padded(rng.normal(size=200), np.float16), blank(200, np.float16), blank(200),
+                               np.int32(200)],
         expected=_half_axpy, tags=frozenset({"half"}),
     ),
     Kernel(
@@ -873,17 +910,21 @@ KERNELS = (
     ),
     Kernel(
         name="complex_horner", source=COMPLEX, grid=(3,), block=(64,),
-        arguments=lambda rng: [padded(rng.normal(size=320), tail=8), padded(rng.normal(size=12), tail=8), np.int32(5),
+        arguments=lambda rng: [padded(rng.normal(size=320), tail=8), padded(rng.normal(size=12), tail=8),
+            np.int32(5),
                                blank(320, tail=8), blank(160), np.int32(160)],
         expected=_horner, rtol=1e-4, atol=1e-3, reason="degree 5 in float32, with values in the hundreds",
         tags=frozenset({"complex"}),
     ),
     Kernel(
-        name="cu_complex_newton", source=CU_COMPLEX, grid=(3,), block=(64,), arguments=_near_roots, expected=_newton,
-        rtol=1e-5, atol=1e-6, reason="the roots themselves are rounded to float32", tags=frozenset({"complex"}),
+        name="cu_complex_newton", source=CU_COMPLEX, grid=(3,), block=(64,), arguments=_near_roots,
+        expected=_newton,
+        rtol=1e-5, atol=1e-6, reason="the roots themselves are rounded to float32",
+        tags=frozenset({"complex"}),
     ),
     Kernel(
-        name="sha256_one_block", source=SHA256, grid=(3,), block=(32,), arguments=_messages, expected=_digests,
+        name="sha256_one_block", source=SHA256, grid=(3,), block=(32,), arguments=_messages,
+        expected=_digests,
         constants={"K": np.array([_cube_root_bits(p) for p in _primes(64)], np.uint32)},
         tags=frozenset({"local", "constant", "bits"}),
     ),

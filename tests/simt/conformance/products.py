@@ -9,7 +9,8 @@ from tests.simt.conformance.kernel import Kernel, blank, body, padded, written
 
 NAIVE = r"""
 extern "C" __global__ void matmul_naive(const float* A, const float* B, float* C, int M, int N, int K) {
-    int row = blockIdx.x * blockDim.x + threadIdx.x;           // neighbours in a warp take neighbouring rows: uncoalesced
+    // neighbours in a warp take neighbouring rows: uncoalesced
+    int row = blockIdx.x * blockDim.x + threadIdx.x;
     int column = blockIdx.y * blockDim.y + threadIdx.y;
     if (row >= M || column >= N) return;
     float sum = 0.0f;
@@ -48,8 +49,10 @@ __global__ void matmul_tiled(const T* A, const T* B, T* C, int M, int N, int K) 
 
 PADDED = r"""
 #define TILE 16
-extern "C" __global__ void matmul_transposed_padded(const float* A, const float* Bt, float* C, int M, int N, int K) {
-    __shared__ float a[TILE][TILE + 1], b[TILE][TILE + 1];     // the pad keeps columns of Bt in different banks
+extern "C" __global__ void matmul_transposed_padded(const float* A, const float* Bt, float* C, int M, int N,
+                                                    int K) {
+    // the pad keeps columns of Bt in different banks
+    __shared__ float a[TILE][TILE + 1], b[TILE][TILE + 1];
     int tx = threadIdx.x, ty = threadIdx.y, row = blockIdx.y * TILE + ty, column = blockIdx.x * TILE + tx;
     float sum = 0.0f;
     for (int k = 0; k < K; k += TILE) {
@@ -95,7 +98,8 @@ extern "C" __global__ void matmul_register_1d(const float* A, const float* B, fl
 
 TILE_2D = r"""
 template <int BM, int BN, int BK, int TM, int TN>
-__global__ void __launch_bounds__((BM * BN) / (TM * TN)) matmul_register_2d(const float* A, const float* B, float* C,
+__global__ void __launch_bounds__((BM * BN) / (TM * TN)) matmul_register_2d(const float* A, const float* B,
+    float* C,
                                                                           int M, int N, int K) {
     constexpr int THREADS = (BM * BN) / (TM * TN);
     __shared__ float a[BK][BM], b[BK][BN];                     // a is stored transposed
@@ -141,7 +145,8 @@ extern "C" __global__ void matmul_float4(const float* A, const float* Bm, float*
             float4 v = *reinterpret_cast<const float4*>(&A[(blockIdx.y * B + r) * K + k + c]);
             a[c][r] = v.x, a[c + 1][r] = v.y, a[c + 2][r] = v.z, a[c + 3][r] = v.w;
             r = i / (B / 4), c = i % (B / 4) * 4;
-            *reinterpret_cast<float4*>(&b[r][c]) = *reinterpret_cast<const float4*>(&Bm[(k + r) * N + blockIdx.x * B + c]);
+            *reinterpret_cast<float4*>(&b[r][c]) = *reinterpret_cast<const float4*>(&Bm[(k + r) * N +
+                blockIdx.x * B + c]);
         }
         __syncthreads();
         for (int i = 0; i < BK; ++i) {
@@ -163,7 +168,8 @@ extern "C" __global__ void matmul_float4(const float* A, const float* Bm, float*
 
 DOUBLE_BUFFER = r"""
 #define TILE 16
-extern "C" __global__ void matmul_double_buffer(const float* A, const float* B, float* C, int M, int N, int K) {
+extern "C" __global__ void matmul_double_buffer(const float* A, const float* B, float* C, int M, int N,
+                                                int K) {
     __shared__ float a[2][TILE][TILE], b[2][TILE][TILE];
     int tx = threadIdx.x, ty = threadIdx.y, column = blockIdx.x * TILE + tx, row = blockIdx.y * TILE + ty;
     auto fetch_a = [&](int k) { return row < M && k + tx < K ? A[row * K + k + tx] : 0.0f; };
@@ -176,7 +182,8 @@ extern "C" __global__ void matmul_double_buffer(const float* A, const float* B, 
         float next_a = fetch_a(k + TILE), next_b = fetch_b(k + TILE);   // loads overlap the products below
         for (int i = 0; i < TILE; ++i) sum += a[now][ty][i] * b[now][i][tx];
         a[now ^ 1][ty][tx] = next_a, b[now ^ 1][ty][tx] = next_b;
-        __syncthreads();                                       // one barrier a tile is enough with two buffers
+        // one barrier a tile is enough with two buffers
+        __syncthreads();
     }
     if (row < M && column < N) C[row * N + column] = sum;
 }
@@ -219,7 +226,8 @@ __global__ void matmul_warp_tiles(const float* A, const float* B, float* C, int 
 """
 
 SPLIT_K = r"""
-extern "C" __global__ void matmul_split_k(const float* A, const float* B, float* C, int M, int N, int K, int part) {
+extern "C" __global__ void matmul_split_k(const float* A, const float* B, float* C, int M, int N, int K,
+                                          int part) {
     int column = blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y * blockDim.y + threadIdx.y;
     int from = blockIdx.z * part, to = min(from + part, K);
     if (row >= M || column >= N || from >= to) return;
@@ -286,7 +294,8 @@ extern "C" __global__ void matmul_batched(const double* A, const double* B, doub
 """
 
 GEMV = r"""
-extern "C" __global__ void gemv_warp_per_row(const float* A, const float* x, float* y, int rows, int columns) {
+extern "C" __global__ void gemv_warp_per_row(const float* A, const float* x, float* y, int rows,
+                                             int columns) {
     int row = blockIdx.x * blockDim.y + threadIdx.y;
     float sum = 0.0f;
     if (row < rows)
@@ -297,7 +306,8 @@ extern "C" __global__ void gemv_warp_per_row(const float* A, const float* x, flo
 """
 
 SPMV = r"""
-extern "C" __global__ void spmv_csr(const int* start, const int* column, const float* value, const float* x, float* y,
+extern "C" __global__ void spmv_csr(const int* start, const int* column, const float* value, const float* x,
+    float* y,
                                     int rows) {
     int row = blockIdx.x * blockDim.x + threadIdx.x;
     if (row >= rows) return;
@@ -315,7 +325,8 @@ def _product(name, source, grid, block, shape=_SHAPE, dtype=np.float32, close=1e
     m, n, k = shape
     return Kernel(
         name=name, source=source, grid=grid, block=block,
-        arguments=lambda rng: [padded(rng.normal(size=m * k), dtype, 8), padded(rng.normal(size=k * n), dtype, 8),
+        arguments=lambda rng: [padded(rng.normal(size=m * k), dtype, 8), padded(rng.normal(size=k * n),
+            dtype, 8),
                                blank(m * n, dtype, 8), np.int32(m), np.int32(n), np.int32(k)],
         expected=lambda a: {2: written(a[2], body(a[0], m, k) @ body(a[1], k, n))},
         rtol=close, atol=10 * close, reason=_SUMS, tags=frozenset({"matmul"}), **rest)  # fmt: skip
@@ -353,15 +364,18 @@ KERNELS = (
     _product("matmul_naive", NAIVE, (3, 3), (16, 16)),
     Kernel(
         name="matmul_coalesced", source=COALESCED, grid=(2, 6), block=(32, 8),
-        arguments=lambda rng: [np.float32(1.5), padded(rng.normal(size=45 * 51)), padded(rng.normal(size=51 * 37)),
+        arguments=lambda rng: [np.float32(1.5), padded(rng.normal(size=45 * 51)),
+            padded(rng.normal(size=51 * 37)),
                                np.float32(-0.5), padded(rng.normal(size=45 * 37)), *map(np.int32, _SHAPE)],
         expected=_alpha_beta, rtol=1e-5, atol=1e-4, reason=_SUMS, tags=frozenset({"matmul"}),
     ),
     _template("matmul_tiled_16", TILED, "matmul_tiled<float, 16>", (3, 3), (16, 16)),
-    _template("matmul_tiled_8_f64", TILED, "matmul_tiled<double, 8>", (5, 6), (8, 8), dtype=np.float64, close=1e-13),
+    _template("matmul_tiled_8_f64", TILED, "matmul_tiled<double, 8>", (5, 6), (8, 8), dtype=np.float64,
+        close=1e-13),
     Kernel(
         name="matmul_transposed_padded", source=PADDED, grid=(3, 3), block=(16, 16),
-        arguments=lambda rng: [padded(rng.normal(size=45 * 51)), padded(rng.normal(size=37 * 51)), blank(45 * 37),
+        arguments=lambda rng: [padded(rng.normal(size=45 * 51)), padded(rng.normal(size=37 * 51)),
+            blank(45 * 37),
                                *map(np.int32, _SHAPE)],
         expected=lambda a: {2: written(a[2], body(a[0], 45, 51) @ body(a[1], 37, 51).T)},
         rtol=1e-5, atol=1e-4, reason=_SUMS, tags=frozenset({"matmul", "bank conflicts"}),
@@ -375,7 +389,8 @@ KERNELS = (
     Kernel(
         name="matmul_split_k", source=SPLIT_K, grid=(3, 6, 3), block=(16, 8),
         arguments=lambda rng: [padded(rng.normal(size=45 * 51)), padded(rng.normal(size=51 * 37)),
-                               written(blank(45 * 37), np.zeros(45 * 37)), *map(np.int32, _SHAPE), np.int32(20)],
+                               written(blank(45 * 37), np.zeros(45 * 37)), *map(np.int32, _SHAPE),
+                               np.int32(20)],
         expected=lambda a: {2: written(a[2], body(a[0], 45, 51) @ body(a[1], 51, 37))},
         rtol=1e-5, atol=1e-4, reason=_SUMS, tags=frozenset({"matmul", "atomics"}),
     ),
@@ -394,14 +409,16 @@ KERNELS = (
     ),
     Kernel(
         name="matmul_batched", source=BATCHED, grid=(5,), block=(8, 8),
-        arguments=lambda rng: [padded(rng.normal(size=245), np.float64), padded(rng.normal(size=245), np.float64),
+        arguments=lambda rng: [padded(rng.normal(size=245), np.float64), padded(rng.normal(size=245),
+            np.float64),
                                blank(245, np.float64), np.int32(7)],
         expected=lambda a: {2: written(a[2], body(a[0], 5, 7, 7) @ body(a[1], 5, 7, 7))},
         rtol=1e-13, atol=1e-13, reason=_SUMS, tags=frozenset({"matmul", "float64"}),
     ),
     Kernel(
         name="gemv_warp_per_row", source=GEMV, grid=(6,), block=(32, 4),
-        arguments=lambda rng: [padded(rng.normal(size=21 * 75)), padded(rng.normal(size=75)), blank(21), np.int32(21),
+        arguments=lambda rng: [padded(rng.normal(size=21 * 75)), padded(rng.normal(size=75)), blank(21),
+            np.int32(21),
                                np.int32(75)],
         expected=lambda a: {2: written(a[2], body(a[0], 21, 75) @ body(a[1], 75))},
         rtol=1e-5, atol=1e-5, reason=_SUMS, tags=frozenset({"shuffle"}),

@@ -258,7 +258,8 @@ __device__ float block_sum(float v, float* s) {
     for (int w = 0; w < blockDim.x / 32; ++w) v += s[w];
     return v;
 }
-extern "C" __global__ void layer_norm(const float* x, const float* gain, const float* bias, float* out, int columns) {
+extern "C" __global__ void layer_norm(const float* x, const float* gain, const float* bias, float* out,
+                                      int columns) {
     __shared__ float s[32];
     const float* row = x + blockIdx.x * columns;
     float sum = 0.0f, squares = 0.0f;
@@ -272,7 +273,8 @@ extern "C" __global__ void layer_norm(const float* x, const float* gain, const f
 """
 
 WELFORD = r"""
-extern "C" __global__ void variance_welford(const float* x, float* mean_out, float* variance_out, int columns) {
+extern "C" __global__ void variance_welford(const float* x, float* mean_out, float* variance_out,
+                                            int columns) {
     const float* row = x + blockIdx.x * columns;
     float count = 0.0f, mean = 0.0f, m2 = 0.0f;
     for (int c = threadIdx.x; c < columns; c += 32) {
@@ -295,7 +297,8 @@ extern "C" __global__ void variance_welford(const float* x, float* mean_out, flo
 """
 
 CROSS_ENTROPY = r"""
-extern "C" __global__ void cross_entropy_backward(const float* logits, const int* label, float* loss, float* gradient,
+extern "C" __global__ void cross_entropy_backward(const float* logits, const int* label, float* loss, float*
+    gradient,
                                                   int rows, int classes) {
     int r = blockIdx.x * blockDim.x + threadIdx.x;
     if (r >= rows) return;
@@ -305,7 +308,8 @@ extern "C" __global__ void cross_entropy_backward(const float* logits, const int
     float sum = 0.0f;
     for (int c = 0; c < classes; ++c) sum += expf(z[c] - top);
     atomicAdd(loss, (logf(sum) + top - z[label[r]]) / rows);
-    for (int c = 0; c < classes; ++c) gradient[r * classes + c] = (expf(z[c] - top) / sum - (c == label[r])) / rows;
+    for (int c = 0; c < classes; ++c) gradient[r * classes + c] = (expf(z[c] - top) / sum - (c == label[r]))
+        / rows;
 }
 """
 
@@ -340,7 +344,8 @@ def _argmax(arguments):
 
 
 def _layer_norm(arguments):
-    x, gain, bias = (torch.tensor(body(a, *s)) for a, s in zip(arguments, ((4, 150), (150,), (150,)), strict=False))
+    x, gain, bias = (torch.tensor(body(a, *s)) for a, s in zip(arguments, ((4, 150), (150,), (150,)),
+        strict=False))
     return {3: written(arguments[3], torch.nn.functional.layer_norm(x, (150,), gain, bias).numpy())}
 
 
@@ -373,15 +378,18 @@ KERNELS = (
     ),
     Kernel(
         name="sum_last_block", source=SUM_LAST_BLOCK, grid=(5,), block=(96,),
-        arguments=lambda rng: [padded(rng.normal(size=450), np.float64), blank(5, np.float64), blank(1, np.float64),
+        arguments=lambda rng: [padded(rng.normal(size=450), np.float64), blank(5, np.float64), blank(1,
+            np.float64),
                                np.int32(450)],
         expected=lambda a: {1: written(a[1], np.pad(a[0][:450], (0, 30)).reshape(5, 96).sum(1)),
                             2: written(a[2], a[0][:450].sum())},
-        rtol=1e-12, atol=1e-12, reason="sums in another order", tags=frozenset({"reduction", "fence", "float64"}),
+        rtol=1e-12, atol=1e-12, reason="sums in another order", tags=frozenset({"reduction", "fence",
+            "float64"}),
     ),
     Kernel(
         name="argmax_rows", source=ARGMAX, grid=(5,), block=(64,), shared_bytes=512,
-        arguments=lambda rng: [padded(rng.integers(0, 40, 5 * 201)), blank(5, np.int32), blank(5), np.int32(201)],
+        arguments=lambda rng: [padded(rng.integers(0, 40, 5 * 201)), blank(5, np.int32), blank(5),
+            np.int32(201)],
         expected=_argmax, tags=frozenset({"reduction", "dynamic shared"}),
     ),
     _dot("dot_template_f32", "dot<float, 64>", np.float32, 1e-5),
@@ -395,24 +403,28 @@ KERNELS = (
     ),
     Kernel(
         name="sum_compensated", source=KAHAN, grid=(3,), block=(32,),
-        arguments=lambda rng: [padded(rng.normal(size=90 * 200) * 10.0 ** rng.integers(-4, 5, 90 * 200)), blank(90),
+        arguments=lambda rng: [padded(rng.normal(size=90 * 200) * 10.0 ** rng.integers(-4, 5, 90 * 200)),
+            blank(90),
                                np.int32(90), np.int32(200)],
         expected=lambda a: {1: written(a[1], body(a[0], 200, 90).sum(0))}, rtol=2e-7, atol=1e-2,
         reason="compensated: the error is one rounding of terms near 1e5, not two hundred",
     ),
     Kernel(
         name="softmax_shared", source=SOFTMAX_SHARED, grid=(4,), block=(64,), shared_bytes=256,
-        arguments=_rows_in(4, 101, (np.int32(101),)), expected=_softmax(4, 101), rtol=2e-5, atol=1e-7, reason=_SUMS,
+        arguments=_rows_in(4, 101, (np.int32(101),)), expected=_softmax(4, 101), rtol=2e-5, atol=1e-7,
+        reason=_SUMS,
         tags=frozenset({"softmax", "dynamic shared"}),
     ),
     Kernel(
         name="softmax_shuffle", source=SOFTMAX_SHUFFLE, grid=(3,), block=(96,),
-        arguments=_rows_in(8, 27, (np.int32(8), np.int32(27))), expected=_softmax(8, 27), rtol=2e-5, atol=1e-7,
+        arguments=_rows_in(8, 27, (np.int32(8), np.int32(27))), expected=_softmax(8, 27), rtol=2e-5,
+        atol=1e-7,
         reason="__expf and sums in another order", tags=frozenset({"softmax", "shuffle"}),
     ),
     Kernel(
         name="softmax_online", source=SOFTMAX_ONLINE, grid=(4,), block=(64,),
-        arguments=_rows_in(4, 139, (np.int32(139),)), expected=_softmax(4, 139), rtol=2e-5, atol=1e-7, reason=_SUMS,
+        arguments=_rows_in(4, 139, (np.int32(139),)), expected=_softmax(4, 139), rtol=2e-5, atol=1e-7,
+        reason=_SUMS,
         tags=frozenset({"softmax", "shared", "struct"}),
     ),
     Kernel(
@@ -424,7 +436,8 @@ KERNELS = (
     Kernel(
         name="variance_welford", source=WELFORD, grid=(5,), block=(32,),
         arguments=lambda rng: [padded(rng.normal(size=5 * 77) + 100), blank(5), blank(5), np.int32(77)],
-        expected=lambda a: {1: written(a[1], body(a[0], 5, 77).mean(1)), 2: written(a[2], body(a[0], 5, 77).var(1))},
+        expected=lambda a: {1: written(a[1], body(a[0], 5, 77).mean(1)), 2: written(a[2], body(a[0], 5,
+            77).var(1))},
         rtol=1e-4, reason="float32 differences from a mean near 100",
     ),
     Kernel(

@@ -74,7 +74,8 @@ extern "C" __global__ void scan_warp_shuffle(const int* in, long long* out, int 
 """
 
 SCAN_CHAINED = r"""
-extern "C" __global__ void scan_chained_blocks(const int* in, int* out, volatile int* prefix, int* ready, int n) {
+extern "C" __global__ void scan_chained_blocks(const int* in, int* out, volatile int* prefix, int* ready,
+                                               int n) {
     __shared__ int s[64], before;
     int t = threadIdx.x, i = blockIdx.x * 64 + t;
     s[t] = i < n ? in[i] : 0;
@@ -86,7 +87,8 @@ extern "C" __global__ void scan_chained_blocks(const int* in, int* out, volatile
         __syncthreads();
     }
     if (t == 0) {
-        while (atomicAdd(&ready[blockIdx.x], 0) == 0) __nanosleep(50);   // the block on the left opens this gate
+        // the block on the left opens this gate
+        while (atomicAdd(&ready[blockIdx.x], 0) == 0) __nanosleep(50);
         __threadfence();
         before = prefix[blockIdx.x];
         prefix[blockIdx.x + 1] = before + s[63];
@@ -124,7 +126,8 @@ extern "C" __global__ void histogram_privatised(const unsigned char* in, unsigne
     __shared__ unsigned mine[256];
     for (int b = threadIdx.x; b < 256; b += blockDim.x) mine[b] = 0;
     __syncthreads();
-    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += blockDim.x * gridDim.x) atomicAdd(&mine[in[i]], 1u);
+    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += blockDim.x * gridDim.x)
+        atomicAdd(&mine[in[i]], 1u);
     __syncthreads();
     for (int b = threadIdx.x; b < 256; b += blockDim.x)
         if (mine[b]) atomicAdd(&bins[b], mine[b]);
@@ -261,7 +264,8 @@ extern "C" __global__ void words_and_capitals(const char* text, char* out, int n
 """
 
 BFS = r"""
-extern "C" __global__ void bfs_level(const int* start, const int* edge, const int* distance, int* next, int level,
+extern "C" __global__ void bfs_level(const int* start, const int* edge, const int* distance, int* next,
+    int level,
                                      int* more, int nodes) {
     int v = blockIdx.x * blockDim.x + threadIdx.x;
     if (v >= nodes || distance[v] != level) return;
@@ -271,7 +275,8 @@ extern "C" __global__ void bfs_level(const int* start, const int* edge, const in
 """
 
 HASH = r"""
-extern "C" __global__ void hash_table_insert(const unsigned* keys, int n, unsigned* table, unsigned* counts, unsigned slots) {
+extern "C" __global__ void hash_table_insert(const unsigned* keys, int n, unsigned* table, unsigned* counts,
+                                             unsigned slots) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     unsigned at = keys[i] * 2654435761u % slots;
@@ -290,7 +295,8 @@ __device__ unsigned one_byte(unsigned v) {
     for (int k = 0; k < 8; ++k) v = v & 1 ? v >> 1 ^ 0xEDB88320u : v >> 1;
     return v;
 }
-extern "C" __global__ void crc32_records(const unsigned char* data, const int* start, unsigned* out, int records) {
+extern "C" __global__ void crc32_records(const unsigned char* data, const int* start, unsigned* out,
+                                         int records) {
     __shared__ unsigned lookup[256];
     for (int b = threadIdx.x; b < 256; b += blockDim.x) lookup[b] = one_byte(b);
     __syncthreads();
@@ -326,7 +332,8 @@ extern "C" __global__ void floyd_warshall_block(const int* weight, int* distance
     extern __shared__ int d[];
     int i = threadIdx.y, j = threadIdx.x;
     const int far = 1 << 28;
-    d[i * n + j] = weight[(blockIdx.x * n + i) * n + j] ? weight[(blockIdx.x * n + i) * n + j] : (i == j ? 0 : far);
+    d[i * n + j] = weight[(blockIdx.x * n + i) * n + j] ? weight[(blockIdx.x * n + i) * n + j] : (i == j ?
+        0 : far);
     __syncthreads();
     for (int k = 0; k < n; ++k) {
         int through = d[i * n + k] + d[k * n + j];
@@ -403,7 +410,8 @@ def _compact(arguments):
 
 def _radix(arguments):
     keys = arguments[0][: 4 * 96].reshape(4, 96)
-    return {1: written(arguments[1], np.sort(keys, 1)), 2: written(arguments[2], np.argsort(keys, 1, "stable"))}
+    return {1: written(arguments[1], np.sort(keys, 1)), 2: written(arguments[2], np.argsort(keys, 1,
+        "stable"))}
 
 
 def _merge_arguments(rng):
@@ -411,7 +419,8 @@ def _merge_arguments(rng):
     return [padded(a, np.int32), np.int32(130), padded(b, np.int32), np.int32(75), blank(205, np.int32)]
 
 
-_TEXT = (b"the warp that waits is the warp that the other warps wait for; a that, a thatch, and that is that. " * 7)[:613]
+_SENTENCE = b"the warp that waits is the warp that the other warps wait for; a that and a thatch. That is that. "
+_TEXT = (_SENTENCE * 7)[:613]
 
 
 def _text(count=_TEXT):
@@ -423,7 +432,8 @@ def _capitals(arguments):
     words = sum(1 for word in "".join(chr(c) if chr(c).isalpha() else " " for c in text).split())
     upper = np.frombuffer(text.upper(), np.int8)
     place = np.arange(613) % 96 % 2 == 0
-    return {1: written(arguments[1], np.where(place, upper, arguments[0][:613])), 3: written(arguments[3], words)}
+    return {1: written(arguments[1], np.where(place, upper, arguments[0][:613])), 3: written(arguments[3],
+        words)}
 
 
 def _graph(rng):
@@ -431,13 +441,15 @@ def _graph(rng):
     start = np.append(0, np.cumsum([len(e) for e in edges]))
     distance = np.full(150 + 7, -1, np.int32)
     distance[rng.integers(0, 150, 40)] = 2
-    return [start.astype(np.int32), padded(np.concatenate(edges), np.int32), distance, distance.copy(), np.int32(2),
+    return [start.astype(np.int32), padded(np.concatenate(edges), np.int32), distance, distance.copy(),
+        np.int32(2),
             np.zeros(1, np.int32), np.int32(150)]  # fmt: skip
 
 
 def _bfs(arguments):
     start, edge, distance, _, _, more, _ = arguments
-    reached = np.unique(np.concatenate([edge[start[v] : start[v + 1]] for v in np.flatnonzero(distance == 2)]))
+    frontier = np.flatnonzero(distance == 2)
+    reached = np.unique(np.concatenate([edge[start[v] : start[v + 1]] for v in frontier]))
     new = reached[distance[reached] == -1]
     after = distance.copy()
     after[new] = 3
@@ -449,7 +461,8 @@ def _hash_arguments(rng):
     inverse = pow(2654435761, -1, 2**32)
     keys = [(slot * inverse) % 2**32 for slot in range(1, 61)]
     chosen = rng.choice(np.array(keys, np.uint32), 400)
-    return [padded(chosen, np.uint32), np.int32(400), np.zeros(61 + 7, np.uint32), np.zeros(61 + 7, np.uint32),
+    return [padded(chosen, np.uint32), np.int32(400), np.zeros(61 + 7, np.uint32), np.zeros(61 + 7,
+        np.uint32),
             np.uint32(61)]  # fmt: skip
 
 
@@ -463,7 +476,8 @@ def _hash(arguments):
 
 def _records(rng):
     start = np.append(0, np.cumsum(rng.integers(0, 40, 100)))
-    return [padded(rng.integers(0, 256, start[-1]), np.uint8), start.astype(np.int32), blank(100, np.uint32), np.int32(100)]
+    return [padded(rng.integers(0, 256, start[-1]), np.uint8), start.astype(np.int32), blank(100, np.uint32),
+        np.int32(100)]
 
 
 def _crc(arguments):
@@ -511,7 +525,8 @@ def _ints(rng, low, high, count, dtype=np.int32):
 
 
 def _pixels(rng):
-    return [padded(np.clip(rng.normal(90, 30, 900), 0, 255), np.uint8), np.zeros(256 + 7, np.uint32), np.int32(900)]
+    return [padded(np.clip(rng.normal(90, 30, 900), 0, 255), np.uint8), np.zeros(256 + 7, np.uint32),
+        np.int32(900)]
 
 
 def _counted_256(arguments):
@@ -528,7 +543,8 @@ KERNELS = (
     ),
     Kernel(
         name="scan_blelloch", source=BLELLOCH, grid=(3,), block=(64,),
-        arguments=lambda rng: [_ints(rng, -99, 99, 300), blank(300, np.int32), blank(3, np.int32), np.int32(300)],
+        arguments=lambda rng: [_ints(rng, -99, 99, 300), blank(300, np.int32), blank(3, np.int32),
+            np.int32(300)],
         expected=_blelloch, tags=frozenset({"scan", "shared", "bank conflicts"}),
     ),
     Kernel(
@@ -545,7 +561,8 @@ KERNELS = (
     ),
     Kernel(
         name="scan_segmented_warp", source=SEGMENTED, grid=(5,), block=(32,),
-        arguments=lambda rng: [padded(rng.random(150) < 0.15, np.int32), padded(rng.normal(size=150)), blank(150),
+        arguments=lambda rng: [padded(rng.random(150) < 0.15, np.int32), padded(rng.normal(size=150)),
+            blank(150),
                                np.int32(150)],
         expected=_segmented, rtol=1e-5, atol=1e-5, reason="sums in another order",
         tags=frozenset({"scan", "shuffle", "vote"}),
@@ -562,22 +579,26 @@ KERNELS = (
     ),
     Kernel(
         name="compact_ballot", source=COMPACT, grid=(3,), block=(128,),
-        arguments=lambda rng: [_ints(rng, 0, 1000, 300), blank(384, np.int32), blank(3, np.int32), np.int32(300)],
+        arguments=lambda rng: [_ints(rng, 0, 1000, 300), blank(384, np.int32), blank(3, np.int32),
+            np.int32(300)],
         expected=_compact, tags=frozenset({"vote"}),
     ),
     Kernel(
         name="bitonic_sort_shared", source=BITONIC, grid=(3,), block=(64,),
         arguments=lambda rng: [padded(rng.normal(size=384)), blank(384)],
-        expected=lambda a: {1: written(a[1], np.sort(a[0][:384].reshape(3, 128), 1))}, tags=frozenset({"sort"}),
+        expected=lambda a: {1: written(a[1], np.sort(a[0][:384].reshape(3, 128), 1))},
+        tags=frozenset({"sort"}),
     ),
     Kernel(
         name="odd_even_sort", source=ODD_EVEN, grid=(4,), block=(48,), shared_bytes=96,
         arguments=lambda rng: [_ints(rng, -2**15, 2**15, 4 * 37, np.int16), np.int32(37)],
-        expected=lambda a: {0: written(a[0], np.sort(a[0][:148].reshape(4, 37), 1))}, tags=frozenset({"sort"}),
+        expected=lambda a: {0: written(a[0], np.sort(a[0][:148].reshape(4, 37), 1))},
+        tags=frozenset({"sort"}),
     ),
     Kernel(
         name="radix_sort_block", source=RADIX, grid=(4,), block=(96,),
-        arguments=lambda rng: [_ints(rng, 0, 2**16, 384, np.uint32), blank(384, np.uint32), blank(384, np.uint32)],
+        arguments=lambda rng: [_ints(rng, 0, 2**16, 384, np.uint32), blank(384, np.uint32), blank(384,
+            np.uint32)],
         expected=_radix, tags=frozenset({"sort", "barrier vote"}),
     ),
     Kernel(
@@ -588,7 +609,8 @@ KERNELS = (
         name="string_search", source=SEARCH, grid=(7,), block=(96,),
         arguments=lambda rng: [_text(), np.int32(613), np.int32(4), np.zeros(1, np.int32),
                                np.full(1, 2**31 - 1, np.int32)],
-        expected=lambda a: {3: a[3] + np.int32(_TEXT.count(b"that")), 4: np.array([_TEXT.find(b"that")], np.int32)},
+        expected=lambda a: {3: a[3] + np.int32(_TEXT.count(b"that")), 4: np.array([_TEXT.find(b"that")],
+            np.int32)},
         constants={"pattern": np.frombuffer(b"that".ljust(16, b"\0"), np.int8)},
         tags=frozenset({"constant", "strings", "atomics"}),
     ),
@@ -600,18 +622,21 @@ KERNELS = (
     ),
     Kernel(name="bfs_level", source=BFS, grid=(3,), block=(64,), arguments=_graph, expected=_bfs,
            tags=frozenset({"atomics", "cas"})),
-    Kernel(name="hash_table_insert", source=HASH, grid=(5,), block=(96,), arguments=_hash_arguments, expected=_hash,
+    Kernel(name="hash_table_insert", source=HASH, grid=(5,), block=(96,), arguments=_hash_arguments,
+        expected=_hash,
            tags=frozenset({"atomics", "cas"})),
     Kernel(name="crc32_records", source=CRC, grid=(4,), block=(32,), arguments=_records, expected=_crc,
            tags=frozenset({"shared"})),
     Kernel(
         name="edit_distance_diagonals", source=EDIT_DISTANCE, grid=(3,), block=(40,),
-        arguments=lambda rng: [_ints(rng, 97, 101, 93, np.int8), _ints(rng, 97, 101, 81, np.int8), blank(3, np.int32),
+        arguments=lambda rng: [_ints(rng, 97, 101, 93, np.int8), _ints(rng, 97, 101, 81, np.int8), blank(3,
+            np.int32),
                                np.int32(31), np.int32(27)],
         expected=_edits, tags=frozenset({"shared"}),
     ),
     Kernel(
-        name="floyd_warshall_block", source=FLOYD, grid=(3,), block=(11, 11), shared_bytes=484, arguments=_weights,
+        name="floyd_warshall_block", source=FLOYD, grid=(3,), block=(11, 11), shared_bytes=484,
+        arguments=_weights,
         expected=_shortest, tags=frozenset({"dynamic shared"}),
     ),
     Kernel(

@@ -145,7 +145,8 @@ LOCK_NAIVE = r"""
 extern "C" __global__ void spin_lock_plain_loop(int* lock, int* sum, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    while (atomicCAS(lock, 0, 1) != 0) { }                     // completes since Volta, though lanes share a warp
+    // completes since Volta, though lanes share a warp
+    while (atomicCAS(lock, 0, 1) != 0) { }
     __threadfence();
     *(volatile int*)sum += 3;
     __threadfence();
@@ -154,7 +155,8 @@ extern "C" __global__ void spin_lock_plain_loop(int* lock, int* sum, int n) {
 """
 
 TICKET = r"""
-extern "C" __global__ void ticket_lock(unsigned* tickets, volatile unsigned* serving, int* order, int* place) {
+extern "C" __global__ void ticket_lock(unsigned* tickets, volatile unsigned* serving, int* order,
+                                       int* place) {
     if (threadIdx.x % 32 != 0) return;                         // one thread a warp
     unsigned mine = atomicAdd(tickets, 1u);
     while (*serving != mine) __nanosleep(20);
@@ -209,7 +211,8 @@ extern "C" __global__ void atomics_32_bit(const int* in, int* s, unsigned* u, in
 """
 
 ATOMICS_64 = r"""
-extern "C" __global__ void atomics_64_bit(const long long* in, long long* s, unsigned long long* u, double* d, float* f,
+extern "C" __global__ void atomics_64_bit(const long long* in, long long* s, unsigned long long* u, double*
+    d, float* f,
                                           int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -378,7 +381,8 @@ def _shuffled(arguments):
     count = -(-n // 96) * 96
     x = arguments[0][np.minimum(np.arange(count), n - 1)].reshape(-1, 32)
     lane = np.arange(32)
-    sources = (np.full(32, 5), (lane * 7 + 3) % 32, lane // 8 * 8 + (lane + 1) % 8, np.where(lane < 3, lane, lane - 3),
+    sources = (np.full(32, 5), (lane * 7 + 3) % 32, lane // 8 * 8 + (lane + 1) % 8, np.where(lane < 3, lane,
+        lane - 3),
                np.where(lane % 16 + 2 < 16, lane + 2, lane), lane ^ 9)  # fmt: skip
     return {1: written(arguments[1], np.concatenate([x[:, s].ravel()[:n] for s in sources]))}
 
@@ -387,7 +391,8 @@ def _shuffle(name, dtype, c_type):
     return Kernel(
         name=name, source=SHUFFLES, entry=f"shuffles<{c_type}>", name_expressions=(f"shuffles<{c_type}>",),
         grid=(3,), block=(96,),
-        arguments=lambda rng: [padded(rng.normal(size=250) * 1000, dtype), blank(6 * 250, dtype), np.int32(250)],
+        arguments=lambda rng: [padded(rng.normal(size=250) * 1000, dtype), blank(6 * 250, dtype),
+            np.int32(250)],
         expected=_shuffled, tags=frozenset({"shuffle", "template"}))  # fmt: skip
 
 
@@ -400,7 +405,8 @@ def _votes(arguments):
         equal = np.all(v // 100 == v[0] // 100)
         present = bit.sum()
         rows.append([bit[v > 2].sum() * ones, np.any(v == 7) * ones, np.all(v < 7) * ones,
-                     (v[:, None] == v) @ bit, (present if equal else 0) * ones, equal * ones, present * ones])  # fmt: skip
+                     (v[:, None] == v) @ bit, (present if equal else 0) * ones, equal * ones,
+                     present * ones])  # fmt: skip
     return {1: written(arguments[1], np.concatenate(rows, axis=1))}
 
 
@@ -414,12 +420,14 @@ def _partial_masks(arguments):
 
 def _aggregate(arguments):
     kept = int((arguments[0][:250] >= 0).sum())
-    return {1: np.array([kept], np.int32), 2: np.where(np.arange(257) < kept, 1, arguments[2]).astype(np.int32)}
+    return {1: np.array([kept], np.int32), 2: np.where(np.arange(257) < kept, 1,
+        arguments[2]).astype(np.int32)}
 
 
 def _coalesced(arguments):
     kept = int((arguments[0][:250] % 3 == 0).sum())
-    return {1: np.array([kept], np.int32), 2: np.where(np.arange(257) < kept, 1, arguments[2]).astype(np.int32)}
+    return {1: np.array([kept], np.int32), 2: np.where(np.arange(257) < kept, 1,
+        arguments[2]).astype(np.int32)}
 
 
 def _barrier_votes(arguments):
@@ -460,7 +468,8 @@ def _atomics_64(arguments):
 
 
 def _atomics_shared(arguments):
-    rows = [[p.sum(), p.min(), p.max(), (p % 2).sum(), len(p)] for p in np.split(arguments[0][:270], [96, 192])]
+    rows = [[p.sum(), p.min(), p.max(), (p % 2).sum(), len(p)] for p in np.split(arguments[0][:270], [96,
+        192])]
     return {1: written(arguments[1], rows), 2: written(arguments[2], [r[4] / 2 for r in rows])}
 
 
@@ -520,7 +529,8 @@ KERNELS = (
     ),
     Kernel(
         name="aggregate_active", source=ACTIVE_MASK, grid=(3,), block=(96,),
-        arguments=lambda rng: [_ints(rng, -5, 9, 250), np.zeros(1, np.int32), blank(250, np.int32), np.int32(250)],
+        arguments=lambda rng: [_ints(rng, -5, 9, 250), np.zeros(1, np.int32), blank(250, np.int32),
+            np.int32(250)],
         expected=_aggregate, skip={"cpu": _WARP_ORDER}, tags=frozenset({"vote", "atomics"}),
     ),
     Kernel(
@@ -543,7 +553,8 @@ KERNELS = (
     ),
     Kernel(
         name="spin_lock", source=SPIN_LOCK, grid=(3,), block=(40,),
-        arguments=lambda rng: [np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.int32), np.int32(110)],
+        arguments=lambda rng: [np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.int32),
+            np.int32(110)],
         expected=lambda a: {1: np.array([110 * 111 // 2], np.int32), 2: np.array([110], np.int32)},
         tags=frozenset({"spins", "fence", "cas", "lock"}),
     ),
@@ -556,7 +567,8 @@ KERNELS = (
         name="ticket_lock", source=TICKET, grid=(3,), block=(96,),
         arguments=lambda rng: [np.zeros(1, np.uint32), np.zeros(1, np.uint32), blank(9, np.int32),
                                np.zeros(1, np.int32)],
-        expected=lambda a: {0: np.array([9], np.uint32), 1: np.array([9], np.uint32), 2: written(a[2], np.arange(9)),
+        expected=lambda a: {0: np.array([9], np.uint32), 1: np.array([9], np.uint32), 2: written(a[2],
+            np.arange(9)),
                             3: np.array([9], np.int32)},
         tags=frozenset({"spins", "fence", "lock"}),
     ),
@@ -570,7 +582,8 @@ KERNELS = (
     ),
     Kernel(
         name="atomics_32_bit", source=ATOMICS_32, grid=(4,), block=(96,),
-        arguments=lambda rng: [_ints(rng, -2**31, 2**31 - 1, 333), np.array([5, -5, 0, 0, -1, 0, 7, 8, -1, 9], np.int32),
+        arguments=lambda rng: [_ints(rng, -2**31, 2**31 - 1, 333), np.array([5, -5, 0, 0, -1, 0, 7, 8, -1,
+            9], np.int32),
                                np.array([0, 2**32 - 1, 0, 0, 0, 0, 77], np.uint32), np.int32(333)],
         expected=_atomics_32, tags=frozenset({"atomics"}),
     ),
@@ -596,8 +609,9 @@ KERNELS = (
     ),
     Kernel(
         name="cas_loops", source=CAS_FLOAT, grid=(3,), block=(80,),
-        arguments=lambda rng: [padded(rng.normal(size=200)), np.array([-5], np.float32), np.ones(1), np.int32(200)],
-        expected=_cas, tags=frozenset({"atomics", "cas", "float64"}),
+        arguments=lambda rng: [padded(rng.normal(size=200)), np.array([-5], np.float32), np.ones(1),
+            np.int32(200)],
+        expected=_cas, tags=frozenset({"atomics", "cas", "float64", "plain read of an atomic"}),
     ),
     Kernel(
         name="cg_block_and_tile", source=CG_BASIC, grid=(3,), block=(128,),
@@ -612,13 +626,15 @@ KERNELS = (
     ),
     Kernel(
         name="cg_reduce", source=CG_REDUCE, grid=(3,), block=(96,),
-        arguments=lambda rng: [_ints(rng, 0, 999, 250), written(blank(3, np.int32), [0, 0, 0]), blank(250, np.int32),
+        arguments=lambda rng: [_ints(rng, 0, 999, 250), written(blank(3, np.int32), [0, 0, 0]), blank(250,
+            np.int32),
                                np.int32(250)],
         expected=_cg_reduce, tags=frozenset({"cooperative groups"}),
     ),
     Kernel(
         name="cg_coalesced_counter", source=CG_COALESCED, grid=(3,), block=(96,),
-        arguments=lambda rng: [_ints(rng, 0, 99, 250), np.zeros(1, np.int32), blank(250, np.int32), np.int32(250)],
+        arguments=lambda rng: [_ints(rng, 0, 99, 250), np.zeros(1, np.int32), blank(250, np.int32),
+            np.int32(250)],
         expected=_coalesced, skip={"cpu": _WARP_ORDER}, tags=frozenset({"cooperative groups", "atomics"}),
     ),
     Kernel(

@@ -46,14 +46,16 @@ class Library:
     def run(self, kernel: Kernel, arguments: Arguments, falling: bool = False) -> str:
         """Launch; arrays in `arguments` are written in place. Returns what the kernel printed.
 
-        `falling` starts blocks and threads from the last one. Raises RuntimeError on a failed assert or deadlock.
+        `falling` starts blocks and threads from the last one. Raises RuntimeError on a failed assert and
+        on a wait that cannot end.
         """
         for symbol, value in kernel.constants.items():
-            ctypes.memmove(self._call(f"symbol_{kernel.name}_{symbol}", ctypes.c_void_p), value.tobytes(), value.nbytes)
+            address = self._call(f"symbol_{kernel.name}_{symbol}", ctypes.c_void_p)
+            ctypes.memmove(address, value.tobytes(), value.nbytes)
         cells = [_cell(value) for value in arguments]
         pointers = (ctypes.c_void_p * max(len(cells), 1))(*(cell.ctypes.data for cell in cells))
-        error = self._call(f"run_{kernel.name}", ctypes.c_char_p, pointers, _triple(kernel.grid),
-                           _triple(kernel.block), ctypes.c_size_t(kernel.shared_bytes), int(falling))  # fmt: skip
+        shape = _triple(kernel.grid), _triple(kernel.block), ctypes.c_size_t(kernel.shared_bytes)
+        error = self._call(f"run_{kernel.name}", ctypes.c_char_p, pointers, *shape, int(falling))
         if error:
             raise RuntimeError(error.decode())
         return str(self._call("shim_printed", ctypes.c_char_p).decode())
