@@ -7,7 +7,7 @@ from importlib import import_module
 from tests.simt.conformance.kernel import Kernel
 
 _NAMES = ("elementwise", "images", "reductions", "products", "scans", "warps", "numbers", "functions",
-          "models")
+          "models", "corners")
 
 CHAPTERS: dict[str, tuple[Kernel, ...]] = {
     name: import_module(f"tests.simt.conformance.{name}").KERNELS for name in _NAMES

@@ -419,7 +419,7 @@ def _merge_arguments(rng):
     return [padded(a, np.int32), np.int32(130), padded(b, np.int32), np.int32(75), blank(205, np.int32)]
 
 
-_SENTENCE = b"the warp that waits is the warp that the other warps wait for; a that and a thatch. That is that. "
+_SENTENCE = b"the warp that waits is the warp the other warps wait for; a that and a thatch. That is that. "
 _TEXT = (_SENTENCE * 7)[:613]
 
 

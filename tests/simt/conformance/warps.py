@@ -154,6 +154,29 @@ extern "C" __global__ void spin_lock_plain_loop(int* lock, int* sum, int n) {
 }
 """
 
+LOCK_FUNCTIONS = r"""
+struct Lock { int held; int owner; };
+__device__ __noinline__ bool try_lock(Lock* lock, int me) {
+    if (atomicCAS(&lock->held, 0, 1) != 0) return false;
+    *(volatile int*)&lock->owner = me;
+    return true;
+}
+__device__ __noinline__ void unlock(Lock* lock) {
+    *(volatile int*)&lock->owner = -1;
+    __threadfence();
+    atomicExch(&lock->held, 0);
+}
+extern "C" __global__ void spin_lock_functions(int* lock, int* sum, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    Lock* mine = (Lock*)lock + i % 2;                          // two locks, two sums
+    while (!try_lock(mine, i)) { }
+    __threadfence();
+    *(volatile int*)&sum[i % 2] += *(volatile int*)&mine->owner;
+    unlock(mine);
+}
+"""
+
 TICKET = r"""
 extern "C" __global__ void ticket_lock(unsigned* tickets, volatile unsigned* serving, int* order,
                                        int* place) {
@@ -353,11 +376,11 @@ namespace cg = cooperative_groups;
 extern "C" __global__ void cg_coalesced_counter(const int* in, int* count, int* taken, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n || in[i] % 3) return;
-    cg::coalesced_group active = cg::coalesced_threads();
-    int base;
-    if (active.thread_rank() == 0) base = atomicAdd(count, active.size());
+    cg::coalesced_group active = cg::coalesced_threads();      // whichever lanes came together
+    int base, rank = active.thread_rank();
+    if (rank == 0) base = atomicAdd(count, active.size());
     base = active.shfl(base, 0);
-    taken[base + active.thread_rank()] = 1;
+    taken[base + active.shfl(rank, (rank + 1) % active.size())] = 1;   // the rank of the next lane
 }
 """
 
@@ -562,6 +585,13 @@ KERNELS = (
         name="spin_lock_plain_loop", source=LOCK_NAIVE, grid=(3,), block=(40,),
         arguments=lambda rng: [np.zeros(1, np.int32), np.zeros(1, np.int32), np.int32(115)],
         expected=lambda a: {1: np.array([345], np.int32)}, tags=frozenset({"spins", "fence", "cas", "lock"}),
+    ),
+    Kernel(
+        name="spin_lock_functions", source=LOCK_FUNCTIONS, grid=(3,), block=(40,),
+        arguments=lambda rng: [np.zeros(4, np.int32), np.zeros(2, np.int32), np.int32(115)],
+        expected=lambda a: {0: np.array([0, -1, 0, -1], np.int32),
+                            1: np.array([sum(range(0, 115, 2)), sum(range(1, 115, 2))], np.int32)},
+        tags=frozenset({"spins", "fence", "cas", "lock", "calls"}),
     ),
     Kernel(
         name="ticket_lock", source=TICKET, grid=(3,), block=(96,),
