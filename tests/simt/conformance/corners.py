@@ -369,7 +369,8 @@ def _rare(arguments):
     fraction, integral = np.modf(v)
     half_away = np.floor(v + 0.5)
     rows = [
-        np.sin(v), np.cos(v), mantissa, fraction, integral, np.ldexp(v, np.fmod(exponent, 5)), np.fmod(v, 0.7),
+        np.sin(v), np.cos(v), mantissa, fraction, integral, np.ldexp(v, np.fmod(exponent, 5)), np.fmod(v,
+            0.7),
         special.gamma(v), special.erfinv(v / 10), special.ndtr(v - 4), special.j0(v),
         np.arcsin(v / 10) + np.arccos(v / 10) + np.sinh(v) + np.cosh(v),
         np.hypot(v, 3) + np.expm1(v / 100) + np.log2(v) + np.log10(v) + 10 ** (v / 10),

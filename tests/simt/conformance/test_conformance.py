@@ -31,6 +31,7 @@ EXPECTED_FAILURES: dict[str, str] = {
     "device_malloc": "malloc inside a kernel is not simulated",
 }
 
+BUDGET = 300_000  # instructions without a block finishing: far more than any kernel here needs
 SCHEDULES = ("lockstep", "adversarial")
 
 
@@ -46,7 +47,7 @@ def run_on_simulator(kernel: Kernel, arguments: Arguments, schedule: str, seed: 
     for symbol, value in kernel.constants.items():
         program.variable(symbol)[:] = value.view(np.uint8).ravel()
     return launch(program, kernel.entry, kernel.grid, kernel.block, arguments,
-                  shared_bytes=kernel.shared_bytes, schedule=schedule, seed=seed).printed  # fmt: skip
+                  shared_bytes=kernel.shared_bytes, schedule=schedule, seed=seed, budget=BUDGET).printed  # fmt: skip
 
 
 def _case(kernel: Kernel):
