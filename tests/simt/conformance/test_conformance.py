@@ -46,8 +46,9 @@ def run_on_simulator(kernel: Kernel, arguments: Arguments, schedule: str, seed: 
     program = _program(kernel.name)
     for symbol, value in kernel.constants.items():
         program.variable(symbol)[:] = value.view(np.uint8).ravel()
-    return launch(program, kernel.entry, kernel.grid, kernel.block, arguments,
-                  shared_bytes=kernel.shared_bytes, schedule=schedule, seed=seed, budget=BUDGET).printed  # fmt: skip
+    done = launch(program, kernel.entry, kernel.grid, kernel.block, arguments,
+                  shared_bytes=kernel.shared_bytes, schedule=schedule, seed=seed, budget=BUDGET)  # fmt: skip
+    return done.printed
 
 
 def _case(kernel: Kernel):

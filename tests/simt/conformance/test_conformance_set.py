@@ -28,6 +28,14 @@ def test_launch_is_small_but_not_tidy(kernel: Kernel) -> None:
 
 
 @every_kernel
+def test_arguments_suit_every_engine(kernel: Kernel) -> None:
+    for value in (*seeded(kernel), *kernel.constants.values()):
+        assert isinstance(value, np.ndarray | np.generic)
+        if isinstance(value, np.ndarray):
+            assert value.ndim == 1 and value.flags.c_contiguous and value.dtype.kind in "biuf"
+
+
+@every_kernel
 def test_compiles(kernel: Kernel) -> None:
     compiled = compile_ptx(kernel.source, kernel.options, kernel.name_expressions)
     assert f".entry {compiled.names.get(kernel.entry, kernel.entry)}(" in compiled.ptx
