@@ -330,7 +330,8 @@ KERNELS = (
         name="conv_2d_tiled", source=CONV_2D, grid=(3, 3), block=(16, 16),
         arguments=lambda rng: [padded(rng.normal(size=29 * 35)), blank(29 * 35), np.int32(35), np.int32(29)],
         expected=lambda a: {1: written(a[1], signal.correlate2d(body(a[0], 29, 35), _MASK, "same"))},
-        constants={"mask": _MASK.ravel()}, rtol=1e-4, atol=1e-5, reason=_SUMS, tags=frozenset({"constant", "shared"}),
+        constants={"mask": _MASK.ravel()},
+        rtol=1e-4, atol=1e-5, reason=_SUMS, tags=frozenset({"constant", "shared"}),
     ),
     Kernel(
         name="game_of_life", source=LIFE, grid=(3, 4), block=(16, 8),
