@@ -238,9 +238,21 @@ def saturate(a: Values) -> Values:
 
 
 def fma32(a: Values, b: Values, c: Values) -> Values:
-    """a * b + c through float64: the product is exact, the sum rounds to 53 bits first."""
+    """a * b + c rounded once: in float64 the product is exact, and the sum's own rounding matters only where
+    it lands halfway between two float32 (a subnormal result may still be one unit off)."""
     product = np.multiply(a, b, dtype=np.float64)
-    return np.add(product, c, dtype=np.float64).astype(np.float32)
+    total = np.add(product, c, dtype=np.float64)
+    halfway = (total.view(np.int64) & 0x1FFFFFFF) == 0x10000000
+    if halfway.any():
+        total = _off_halfway(total, product, c.astype(np.float64), halfway)
+    return total.astype(np.float32)
+
+
+def _off_halfway(total: Values, product: Values, c: Values, halfway: Values) -> Values:
+    """Move a halfway sum by one unit to the side where the exact sum is."""
+    _, error = two_sum(product, c)
+    toward = np.where(error > 0, np.inf, -np.inf)
+    return np.where(halfway & (error != 0) & np.isfinite(error), np.nextafter(total, toward), total)
 
 
 def fma16(a: Values, b: Values, c: Values) -> Values:
@@ -275,8 +287,9 @@ def fma64(a: Values, b: Values, c: Values) -> Values:
     th, tl = two_sum(c, ul)
     vh, vl = two_sum(uh, th)
     exact = vh + _to_odd(tl, vl)
-    usable = np.isfinite(exact) & (np.abs(plain) > 1e-270) & (np.abs(plain) < 1e290)
-    usable &= (np.abs(a) < 1e290) & (np.abs(b) < 1e290)
+    size = np.abs(a * b)
+    usable = np.isfinite(exact) & (size > 1e-270) & (size < 1e290) & (np.abs(c) < 1e290)
+    usable &= (np.abs(a) < 1e290) & (np.abs(b) < 1e290)  # beyond, splitting over- or underflows
     return plain if not usable.any() else np.where(usable, exact, plain)
 
 
