@@ -1,0 +1,489 @@
+"""Arithmetic of PTX on NumPy arrays: integers wrap, floats round as the instruction says.
+
+Every function takes and gives arrays of the operand's dtype, shape (lanes,) or (1,). Nothing here knows
+registers, lanes or memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gpucourse.simt.registers import Values
+
+Operation = Callable[..., Values]
+
+_WIDER = {
+    np.dtype(np.uint8): np.uint16, np.dtype(np.int8): np.int16,
+    np.dtype(np.uint16): np.uint32, np.dtype(np.int16): np.int32,
+    np.dtype(np.uint32): np.uint64, np.dtype(np.int32): np.int64,
+}  # fmt: skip
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+_SIGNED = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
+
+
+def unsigned(a: Values) -> Values:
+    """The same bits, read without a sign."""
+    return a.view(_UNSIGNED[a.dtype.itemsize])
+
+
+def signed(a: Values) -> Values:
+    """The same bits, read in two's complement."""
+    return a.view(_SIGNED[a.dtype.itemsize])
+
+
+# --- integers ----------------------------------------------------------------------------------------
+
+
+def mul_wide(a: Values, b: Values) -> Values:
+    """Full product, twice as wide as the operands."""
+    wide = _WIDER[a.dtype]
+    return np.multiply(a, b, dtype=wide)
+
+
+def mul_hi(a: Values, b: Values) -> Values:
+    """Upper half of the full product."""
+    if a.dtype.itemsize == 8:
+        return _mul_hi_64(a, b)
+    return (mul_wide(a, b) >> (8 * a.dtype.itemsize)).astype(a.dtype)
+
+
+def _mul_hi_64(a: Values, b: Values) -> Values:
+    """Schoolbook on 32-bit halves; a signed product differs by one operand for each negative other."""
+    ua, ub, low, half = unsigned(a), unsigned(b), np.uint64(0xFFFFFFFF), np.uint64(32)
+    al, ah, bl, bh = ua & low, ua >> half, ub & low, ub >> half
+    middle = (al * bl >> half) + (ah * bl & low) + (al * bh & low)
+    high = ah * bh + (ah * bl >> half) + (al * bh >> half) + (middle >> half)
+    if a.dtype.kind == "i":
+        high = high - np.where(a < 0, ub, 0).astype(np.uint64) - np.where(b < 0, ua, 0).astype(np.uint64)
+    return high.view(a.dtype)
+
+
+def mul24(a: Values, b: Values) -> Values:
+    """Low 32 bits of the product of the low 24 bits."""
+    return _low24(a) * _low24(b)
+
+
+def _low24(a: Values) -> Values:
+    return (a << 8) >> 8  # keeps the sign of bit 23 for signed types
+
+
+def div_int(a: Values, b: Values) -> Values:
+    """Quotient cut toward zero; all ones where the divisor is zero, as GPUs give."""
+    zero = b == 0
+    safe = np.where(zero, np.ones(1, b.dtype), b)
+    if a.dtype.kind == "u":
+        quotient = a // safe
+    else:
+        magnitude = _magnitude(a) // _magnitude(safe)
+        quotient = np.where((a < 0) != (safe < 0), -magnitude, magnitude).view(a.dtype)
+    return np.where(zero, np.array([-1]).astype(a.dtype), quotient)
+
+
+def rem_int(a: Values, b: Values) -> Values:
+    """Remainder with the dividend's sign; the dividend itself where the divisor is zero."""
+    zero = b == 0
+    safe = np.where(zero, np.ones(1, b.dtype), b)
+    if a.dtype.kind == "u":
+        return np.where(zero, a, a % safe)
+    magnitude = _magnitude(a) % _magnitude(safe)
+    return np.where(zero, a, np.where(a < 0, -magnitude, magnitude).view(a.dtype))
+
+
+def _magnitude(a: Values) -> Values:
+    """|a| as unsigned, right for the most negative number too."""
+    return np.abs(a).view(_UNSIGNED[a.dtype.itemsize])
+
+
+def add_sat(a: Values, b: Values) -> Values:
+    return np.clip(a.astype(np.int64) + b, -(1 << 31), (1 << 31) - 1).astype(a.dtype)
+
+
+def sub_sat(a: Values, b: Values) -> Values:
+    return np.clip(a.astype(np.int64) - b, -(1 << 31), (1 << 31) - 1).astype(a.dtype)
+
+
+def sad(a: Values, b: Values, c: Values) -> Values:
+    """c + |a - b|."""
+    return c + np.where(a < b, b - a, a - b)
+
+
+def shl(a: Values, amount: Values) -> Values:
+    """Shift left; an amount of the width or more leaves nothing."""
+    return np.left_shift(a, np.minimum(amount, 64).astype(a.dtype))
+
+
+def shr(a: Values, amount: Values) -> Values:
+    """Shift right, with the sign for signed types; a large amount leaves the sign only."""
+    return np.right_shift(a, np.minimum(amount, 64).astype(a.dtype))
+
+
+def popc(a: Values) -> Values:
+    return np.bitwise_count(a).astype(np.uint32)
+
+
+def clz(a: Values) -> Values:
+    """Zeros above the highest one; the width for zero."""
+    width = 8 * a.dtype.itemsize
+    return (np.uint32(width - 1) - bfind(unsigned(a)).view(np.int32)).astype(np.uint32)
+
+
+def bfind(a: Values) -> Values:
+    """Place of the highest one (for signed types: of the highest bit unlike the sign); all ones for none."""
+    bits = unsigned(np.where(a < 0, ~a, a)) if a.dtype.kind == "i" else a
+    wide = bits.astype(np.uint64)
+    for step in (1, 2, 4, 8, 16, 32):
+        wide = wide | wide >> np.uint64(step)
+    return np.bitwise_count(wide).astype(np.uint32) - np.uint32(1)
+
+
+def bfind_shiftamt(a: Values) -> Values:
+    """Left shift that brings the found bit to the top; all ones for none."""
+    place, width = bfind(a), 8 * a.dtype.itemsize
+    return np.where(place == 0xFFFFFFFF, place, np.uint32(width - 1) - place)
+
+
+def brev(a: Values) -> Values:
+    """Bits in reverse order."""
+    size = a.dtype.itemsize
+    flipped = np.unpackbits(np.ascontiguousarray(a).view(np.uint8).reshape(-1, size), axis=1)[:, ::-1]
+    packed = np.packbits(np.ascontiguousarray(flipped), axis=1)
+    return packed.reshape(-1).view(a.dtype)
+
+
+def bfe(a: Values, start: Values, length: Values) -> Values:
+    """`length` bits of `a` from `start`; the sign of the topmost one fills up for signed types."""
+    width = 8 * a.dtype.itemsize
+    start, length = (start & 255).astype(np.int64), (length & 255).astype(np.int64)
+    if a.dtype.kind == "u":
+        return shr(a, np.minimum(start, 64)) & _ones(length, a.dtype)
+    top = np.minimum(start + length - 1, width - 1)
+    sign = (a >> top.astype(a.dtype)) & 1 & (length > 0)
+    field = unsigned(shr(unsigned(a), np.minimum(start, 64)))
+    inside = _ones(np.minimum(length, np.maximum(width - start, 0)), field.dtype)
+    return np.where(sign != 0, field | ~inside, field & inside).astype(field.dtype).view(a.dtype)
+
+
+def bfi(a: Values, b: Values, start: Values, length: Values) -> Values:
+    """`b` with its `length` bits from `start` replaced by the low bits of `a`."""
+    start, length = (start & 255).astype(np.int64), (length & 255).astype(np.int64)
+    mask = shl(_ones(length, a.dtype), start)
+    return (b & ~mask) | (shl(a, start) & mask)
+
+
+def _ones(length: Values, dtype: np.dtype[Any]) -> Values:
+    """A number with `length` low ones."""
+    width = 8 * dtype.itemsize
+    full = np.array([-1]).astype(dtype)
+    return np.where(length >= width, full, shl(np.ones(1, dtype), np.minimum(length, 64)) - np.ones(1, dtype))
+
+
+def prmt(a: Values, b: Values, selector: Values) -> Values:
+    """Four bytes picked from the eight of `b:a`; the selector's bit 3 spreads the byte's sign."""
+    both = a.astype(np.uint64) | b.astype(np.uint64) << np.uint64(32)
+    out = np.zeros(1, np.uint32)
+    for place in range(4):
+        pick = (selector >> np.uint32(4 * place)) & np.uint32(15)
+        byte = (both >> (np.uint64(8) * (pick & 7))).astype(np.uint8)
+        byte = np.where(pick & 8, np.where(byte & 0x80, np.uint8(255), np.uint8(0)), byte)
+        out = out | byte.astype(np.uint32) << np.uint32(8 * place)
+    return out
+
+
+def lop3(a: Values, b: Values, c: Values, table: int) -> Values:
+    """Any logic of three bits: bit `4a + 2b + c` of `table` is the result."""
+    out = np.zeros(1, a.dtype)
+    for row in range(8):
+        if table >> row & 1:
+            term = (a if row & 4 else ~a) & (b if row & 2 else ~b) & (c if row & 1 else ~c)
+            out = out | term
+    return out
+
+
+def funnel(a: Values, b: Values, amount: Values, left: bool, wrap: bool) -> Values:
+    """Shift of the 64-bit `b:a`: its high half to the left, its low half to the right."""
+    both = a.astype(np.uint64) | b.astype(np.uint64) << np.uint64(32)
+    amount = (amount & np.uint32(31) if wrap else np.minimum(amount, 32)).astype(np.uint64)
+    moved = both << amount >> np.uint64(32) if left else both >> amount
+    return moved.astype(np.uint32)
+
+
+def dp4a(a: Values, b: Values, c: Values, a_signed: bool, b_signed: bool) -> Values:
+    """c + the dot product of four bytes each."""
+    def parts(v: Values, sign: bool) -> Values:
+        return np.ascontiguousarray(v).view(np.int8 if sign else np.uint8).reshape(-1, 4).astype(np.int64)
+
+    dot = (parts(a, a_signed) * parts(b, b_signed)).sum(axis=1)
+    return (c.astype(np.int64) + dot).astype(np.uint32)
+
+
+# --- floats ------------------------------------------------------------------------------------------
+
+
+def flush(a: Values) -> Values:
+    """Subnormal float32 become zeros with their sign (`.ftz`)."""
+    bits = a.view(np.uint32)
+    if ((bits << 1) - np.uint32(1)).min() >= 0xFFFFFF:  # none, as nearly always; zero wraps to the top
+        return a
+    small = bits & np.uint32(0x7F800000) == 0
+    return np.where(small, bits & np.uint32(0x80000000), bits).view(np.float32)
+
+
+def saturate(a: Values) -> Values:
+    """Clamp to [0, 1]; NaN becomes 0."""
+    clamped = np.minimum(np.maximum(np.nan_to_num(a, nan=0.0, posinf=1.0, neginf=0.0), 0), 1)
+    return (clamped + np.zeros(1, a.dtype)).astype(a.dtype)
+
+
+def fma32(a: Values, b: Values, c: Values) -> Values:
+    """a * b + c rounded once: in float64 the product is exact, and the sum's own rounding matters only where
+    it lands halfway between two float32 (a subnormal result may still be one unit off)."""
+    product = np.multiply(a, b, dtype=np.float64)
+    total = np.add(product, c, dtype=np.float64)
+    halfway = (total.view(np.int64) & 0x1FFFFFFF) == 0x10000000
+    if halfway.any():
+        total = _off_halfway(total, product, c.astype(np.float64), halfway)
+    return total.astype(np.float32)
+
+
+def _off_halfway(total: Values, product: Values, c: Values, halfway: Values) -> Values:
+    """Move a halfway sum by one unit to the side where the exact sum is."""
+    _, error = two_sum(product, c)
+    toward = np.where(error > 0, np.inf, -np.inf)
+    return np.where(halfway & (error != 0) & np.isfinite(error), np.nextafter(total, toward), total)
+
+
+def fma16(a: Values, b: Values, c: Values) -> Values:
+    product = np.multiply(a, b, dtype=np.float64)
+    return np.add(product, c, dtype=np.float64).astype(np.float16)
+
+
+def two_sum(a: Values, b: Values) -> tuple[Values, Values]:
+    """a + b as rounded sum and exact error (Knuth, TAOCP 2, 4.2.2)."""
+    total = a + b
+    back = total - a
+    return total, (a - (total - back)) + (b - back)
+
+
+def two_product(a: Values, b: Values) -> tuple[Values, Values]:
+    """a * b as rounded product and exact error (Dekker 1971; Veltkamp's splitting)."""
+    product = a * b
+    (ah, al), (bh, bl) = _split(a), _split(b)
+    return product, ((ah * bh - product) + ah * bl + al * bh) + al * bl
+
+
+def _split(a: Values) -> tuple[Values, Values]:
+    scaled = a * 134217729.0
+    high = scaled - (scaled - a)
+    return high, a - high
+
+
+def fma64(a: Values, b: Values, c: Values) -> Values:
+    """a * b + c rounded once (Boldo and Melquiond 2008, by rounding the middle sum to odd)."""
+    plain = a * b + c
+    uh, ul = two_product(a, b)
+    th, tl = two_sum(c, ul)
+    vh, vl = two_sum(uh, th)
+    exact = vh + _to_odd(tl, vl)
+    size = np.abs(a * b)
+    usable = np.isfinite(exact) & (size > 1e-270) & (size < 1e290) & (np.abs(c) < 1e290)
+    usable &= (np.abs(a) < 1e290) & (np.abs(b) < 1e290)  # beyond, splitting over- or underflows
+    return plain if not usable.any() else np.where(usable, exact, plain)
+
+
+def _to_odd(a: Values, b: Values) -> Values:
+    total, error = two_sum(a, b)
+    even = (total.view(np.int64) & 1) == 0
+    return np.where((error != 0) & even, np.nextafter(total, np.where(error > 0, np.inf, -np.inf)), total)
+
+
+def directed(high: Values, low: Values, mode: str, dtype: np.dtype[Any]) -> Values:
+    """Round the exact value `high + low` (float64, |low| tiny) to `dtype`, toward where `mode` says."""
+    nearest = high.astype(dtype)
+    gap = nearest.astype(np.float64) - high
+    above = (gap > 0) | ((gap == 0) & (low < 0))
+    below = (gap < 0) | ((gap == 0) & (low > 0))
+    target = np.array([0 if mode == "rz" else -np.inf if mode == "rm" else np.inf], dtype)
+    wrong = {"rm": above, "rp": below, "rz": np.where(nearest > 0, above, below)}[mode]
+    wrong = wrong & np.isfinite(high)
+    return np.where(wrong, np.nextafter(nearest, target), nearest)
+
+
+def rounded(name: str, mode: str, dtype: np.dtype[Any]) -> Operation:
+    """`name` (add, sub, mul, fma, div, rcp, sqrt) rounded toward zero (rz), down (rm) or up (rp)."""
+
+    def operation(*operands: Values) -> Values:
+        wide = [o.astype(np.float64) for o in operands]
+        high, low = _EXACT[name](*wide)
+        return directed(high, np.nan_to_num(low), mode, dtype)
+
+    return operation
+
+
+def _exact_fma(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
+    product, error = two_product(a, b)
+    total, rest = two_sum(product, c)
+    return total, rest + np.nan_to_num(error)
+
+
+def _exact_div(a: Values, b: Values) -> tuple[Values, Values]:
+    quotient = a / b
+    return quotient, fma64(-quotient, b, a) / b
+
+
+def _exact_sqrt(a: Values) -> tuple[Values, Values]:
+    root = np.sqrt(a)
+    return root, fma64(-root, root, a) / (2 * root)
+
+
+_EXACT: dict[str, Callable[..., tuple[Values, Values]]] = {
+    "add": two_sum,
+    "sub": lambda a, b: two_sum(a, -b),
+    "mul": two_product,
+    "fma": _exact_fma,
+    "div": _exact_div,
+    "rcp": lambda a: _exact_div(np.ones(1), a),
+    "sqrt": _exact_sqrt,
+}
+
+
+def fmin(a: Values, b: Values) -> Values:
+    """The smaller; the other one where one is NaN; -0 is smaller than +0."""
+    picked = np.fmin(a, b)
+    return _zeros_by(picked, a, b, np.bitwise_or)
+
+
+def fmax(a: Values, b: Values) -> Values:
+    """The larger; the other one where one is NaN; +0 is larger than -0."""
+    picked = np.fmax(a, b)
+    return _zeros_by(picked, a, b, np.bitwise_and)
+
+
+def _zeros_by(picked: Values, a: Values, b: Values, combine: Operation) -> Values:
+    zero = picked == 0
+    if not zero.any():
+        return picked
+    sign = combine(unsigned(a), unsigned(b)).view(a.dtype)
+    return np.where(zero & (a == 0) & (b == 0), sign, picked)
+
+
+def fmin_nan(a: Values, b: Values) -> Values:
+    return np.where(np.isnan(a) | np.isnan(b), np.array([np.nan], a.dtype), fmin(a, b))
+
+
+def fmax_nan(a: Values, b: Values) -> Values:
+    return np.where(np.isnan(a) | np.isnan(b), np.array([np.nan], a.dtype), fmax(a, b))
+
+
+def copysign(a: Values, b: Values) -> Values:
+    """`b` with the sign of `a`, as PTX orders them."""
+    return np.copysign(b, a)
+
+
+def rcp(a: Values) -> Values:
+    return np.divide(np.ones(1, a.dtype), a)
+
+
+def rsqrt(a: Values) -> Values:
+    return (1 / np.sqrt(a.astype(np.float64))).astype(a.dtype)
+
+
+def testp(name: str) -> Operation:
+    tiny = {4: np.finfo(np.float32).tiny, 8: np.finfo(np.float64).tiny}
+
+    def subnormal(a: Values) -> Values:
+        return (a != 0) & (np.abs(a) < tiny[a.dtype.itemsize])
+
+    tests: dict[str, Operation] = {
+        "finite": np.isfinite, "infinite": np.isinf, "notanumber": np.isnan, "number": lambda a: ~np.isnan(a),
+        "subnormal": subnormal, "normal": lambda a: np.isfinite(a) & (a != 0) & ~subnormal(a),
+    }  # fmt: skip
+    return tests[name]
+
+
+#: Float functions that hardware approximates; ours are correct to about one unit in the last place.
+APPROXIMATE: dict[str, Operation] = {
+    "sin": np.sin, "cos": np.cos, "ex2": np.exp2, "lg2": np.log2, "tanh": np.tanh, "sqrt": np.sqrt,
+    "rsqrt": rsqrt, "rcp": rcp, "div": np.divide,
+}  # fmt: skip
+
+# --- comparisons -------------------------------------------------------------------------------------
+
+_ORDERED: dict[str, Operation] = {
+    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
+    "ge": np.greater_equal, "lo": np.less, "ls": np.less_equal, "hi": np.greater, "hs": np.greater_equal,
+}  # fmt: skip
+
+
+def comparison(name: str, is_float: bool) -> Operation:
+    """The comparison `name` of setp; for floats `ne` is false on NaN and the `u` forms are true."""
+    if name == "num":
+        return lambda a, b: ~(np.isnan(a) | np.isnan(b))
+    if name == "nan":
+        return lambda a, b: np.isnan(a) | np.isnan(b)
+    if is_float and name == "ne":
+        return lambda a, b: (a < b) | (a > b)
+    if is_float and name == "neu":
+        return np.not_equal
+    if is_float and name in ("equ", "ltu", "leu", "gtu", "geu"):
+        opposite = _ORDERED[{"equ": "ne", "ltu": "ge", "leu": "gt", "gtu": "le", "geu": "lt"}[name]]
+        if name == "equ":
+            return lambda a, b: ~((a < b) | (a > b))
+        return lambda a, b: ~opposite(a, b)
+    return _ORDERED[name]
+
+
+# --- conversions -------------------------------------------------------------------------------------
+
+_TO_INTEGRAL: dict[str, Operation] = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}
+
+
+def convert(to: np.dtype[Any], source: np.dtype[Any], modifiers: tuple[str, ...]) -> Operation:
+    """`cvt` from dtype `source` to dtype `to`, with rounding and saturation from `modifiers`."""
+    integral = next((_TO_INTEGRAL[m] for m in modifiers if m in _TO_INTEGRAL), None)
+    mode = next((m for m in modifiers if m in ("rz", "rm", "rp")), None)
+    if source.kind == "f" and to.kind in "iu":
+        return lambda a: _float_to_int((integral or np.trunc)(a), to)
+    if source.kind in "iu" and to.kind in "iu":
+        return (lambda a: _clamped(a, to)) if "sat" in modifiers else (lambda a: a.astype(to))
+    if source.kind in "iu":
+        return (lambda a: _int_directed(a, mode, to)) if mode else (lambda a: a.astype(to))
+    return _float_to_float(to, source, integral, mode)
+
+
+def _float_to_float(
+    to: np.dtype[Any], source: np.dtype[Any], integral: Operation | None, mode: str | None
+) -> Operation:
+    if integral is not None:
+        rounding = integral
+        return lambda a: rounding(a).astype(to)
+    if mode and to.itemsize < source.itemsize:
+        direction = mode
+        return lambda a: directed(a.astype(np.float64), np.zeros(1), direction, to)
+    return lambda a: a.astype(to)
+
+
+def _float_to_int(a: Values, to: np.dtype[Any]) -> Values:
+    """Clamp to the range of `to`; NaN becomes 0 (the most negative 64-bit number for 64 bits)."""
+    info, wide = np.iinfo(to), a.astype(np.float64)
+    inside = np.where((wide > -9.3e18) & (wide < 1.9e19), wide, 0.0)
+    exact = inside.astype(np.uint64) if to == np.uint64 else inside.astype(np.int64)
+    out = np.where(wide >= float(info.max), info.max, np.where(wide <= float(info.min), info.min, exact))
+    nan = np.array([1 << 63], np.uint64).astype(to) if to.itemsize == 8 else np.zeros(1, to)
+    return np.where(np.isnan(wide), nan, out.astype(to))
+
+
+def _clamped(a: Values, to: np.dtype[Any]) -> Values:
+    source, target = np.iinfo(a.dtype), np.iinfo(to)
+    low, high = max(source.min, target.min), min(source.max, target.max)
+    return np.clip(a, np.array(low, a.dtype), np.array(high, a.dtype)).astype(to)
+
+
+def _int_directed(a: Values, mode: str, to: np.dtype[Any]) -> Values:
+    """Integers of up to 64 bits: the float64 nearest, and what is left over, are both exact."""
+    high = a.astype(np.float64)
+    wide = np.longdouble
+    low = (a.astype(wide) - high.astype(wide)).astype(np.float64)
+    return directed(high, low, mode, to)

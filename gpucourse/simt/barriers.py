@@ -1,0 +1,139 @@
+"""Block barriers that count arrivals: `__syncthreads()` and PTX's sixteen numbered barriers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpucourse.errors import SimulatorLacks
+from gpucourse.simt.ptx import Group, Immediate, Instruction, Operand, Register
+from gpucourse.simt.registers import Fragment, Ints, Shape, Values, raw, select
+
+
+@dataclass
+class _State:
+    """One barrier number: per block, threads arrived, threads whose flag was set, threads expected (0: all)."""
+
+    arrived: Ints
+    flagged: Ints
+    expected: Ints
+
+
+@dataclass
+class _Reduction:
+    """`bar.red`: the operation and the register that gets its result."""
+
+    operation: str
+    target: str
+
+
+class Barriers:
+    """All barriers of a wave's blocks; `parked` are the fragments that wait, already past the instruction."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.parked: list[Fragment] = []
+        self._at: list[tuple[int, _Reduction | None]] = []
+        self._states: dict[int, _State] = {}
+
+    def arrive(
+        self, f: Fragment, instruction: Instruction, alive: NDArray[np.bool_], living: int
+    ) -> list[Fragment]:
+        """A fragment arrives; the fragments that may go on (the same one when nobody has to wait)."""
+        number, expected, reduction, flag, waits = _operands(f, instruction)
+        if reduction is None and waits and not expected and not self.parked and f.lanes.count == living:
+            return [f]
+        state = self._state(number)
+        blocks = f.lanes.block
+        state.arrived += np.bincount(blocks, minlength=self.shape.count)
+        state.expected[blocks] = expected
+        if flag is not None:
+            state.flagged += np.bincount(blocks[np.broadcast_to(flag, blocks.shape)], minlength=self.shape.count)
+        if not waits:
+            return [f, *self._release(number, alive)]
+        self.parked.append(f)
+        self._at.append((number, reduction))
+        return self._release(number, alive)
+
+    def after_exit(self, f: Fragment, alive: NDArray[np.bool_]) -> list[Fragment]:
+        """Threads that ended are no longer waited for."""
+        return [part for number in list(self._states) for part in self._release(number, alive)] if self.parked else []
+
+    def describe(self, alive: NDArray[np.bool_]) -> str:
+        """Who arrived and who is missing, for the first block that waits."""
+        for number, state in self._states.items():
+            waiting = np.flatnonzero(state.arrived)
+            if len(waiting):
+                block = int(waiting[0])
+                needed = int(state.expected[block] or self._living(alive)[block])
+                return (f"barrier {number} of block {block + self.shape.first} has {int(state.arrived[block])} of "
+                        f"{needed} threads; the others wait elsewhere or have ended")  # fmt: skip
+        return "no thread can run"
+
+    def _state(self, number: int) -> _State:
+        if number not in self._states:
+            self._states[number] = _State(*(np.zeros(self.shape.count, np.int64) for _ in range(3)))
+        return self._states[number]
+
+    def _living(self, alive: NDArray[np.bool_]) -> Ints:
+        living: Ints = alive.reshape(self.shape.count, -1).sum(axis=1)
+        return living
+
+    def _release(self, number: int, alive: NDArray[np.bool_]) -> list[Fragment]:
+        state = self._states[number]
+        needed = np.where(state.expected > 0, state.expected, self._living(alive))
+        complete = (state.arrived >= needed) & (state.arrived > 0)
+        if not complete.any():
+            return []
+        released, kept, at = [], [], []
+        for fragment, (own, reduction) in zip(self.parked, self._at, strict=True):
+            goes = complete[fragment.lanes.block] if own == number else np.zeros(fragment.lanes.count, bool)
+            if goes.any():
+                part = select(fragment, goes, fragment.block)
+                _reduce(part, reduction, state)
+                released.append(part)
+            if not goes.all():
+                kept.append(select(fragment, ~goes, fragment.block))
+                at.append((own, reduction))
+        self.parked, self._at = kept, at
+        state.arrived[complete] = 0
+        state.flagged[complete] = 0
+        return released
+
+
+def _reduce(part: Fragment, reduction: _Reduction | None, state: _State) -> None:
+    if reduction is None:
+        return
+    yes, count = state.flagged[part.lanes.block], state.arrived[part.lanes.block]
+    result: Values = {"popc": yes.astype(np.uint32), "and": yes == count, "or": yes > 0}[reduction.operation]
+    part.registers[reduction.target] = result
+
+
+def _operands(
+    f: Fragment, instruction: Instruction
+) -> tuple[int, int, _Reduction | None, Values | None, bool]:
+    """(barrier number, threads expected or 0, reduction, flag, whether it waits)."""
+    operands, parts = list(instruction.operands), instruction.parts
+    reduction, flag = None, None
+    if "red" in parts:
+        target, predicate = operands.pop(0), operands.pop()
+        if not isinstance(target, Register) or not isinstance(predicate, Register):
+            raise SimulatorLacks("this barrier", str(instruction), instruction.line or None)
+        operation = next(p for p in parts if p in ("popc", "and", "or"))
+        reduction = _Reduction(operation, target.name)
+        flag = f.registers[predicate.name].astype(bool)
+        flag = ~flag if predicate.negated else flag
+    number = _value(f, operands[0]) if operands else 0
+    expected = _value(f, operands[1]) if len(operands) > 1 else 0
+    return number, expected, reduction, flag, "arrive" not in parts
+
+
+def _value(f: Fragment, operand: Operand) -> int:
+    """A barrier's number or count, which all threads share."""
+    if isinstance(operand, Immediate):
+        return operand.value
+    if isinstance(operand, Register) and not isinstance(operand, Group):
+        return int(raw(f.registers[operand.name])[0])
+    raise SimulatorLacks(f"the barrier operand {operand}")

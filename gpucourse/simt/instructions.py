@@ -1,0 +1,814 @@
+"""The opcode table: each PTX opcode to the step that executes it for all lanes of a fragment.
+
+A maker takes one instruction and a `Decoder` and returns a step, a function of the fragment. Makers run
+once a kernel; steps run for every block of every launch. To add an arithmetic opcode, give it a line in
+`_SIGNATURES`: operand types, result type, and a function of NumPy arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpucourse.errors import SimulatorLacks
+from gpucourse.simt import arithmetic as ar
+from gpucourse.simt import atomics, warp
+from gpucourse.simt.memory import SPACE_SHIFT, SPACES, Space
+from gpucourse.simt.ptx import (
+    TYPE_BYTES,
+    Address,
+    Function,
+    Group,
+    Immediate,
+    Instruction,
+    Operand,
+    Register,
+    Symbol,
+)
+from gpucourse.simt.registers import LANE_REGISTERS, Fragment, Lanes, Values, raw, spread
+
+Step = Callable[[Fragment], None]
+Getter = Callable[[Fragment], Values]
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "pred": np.dtype(bool), "b8": np.dtype(np.uint8), "u8": np.dtype(np.uint8), "s8": np.dtype(np.int8),
+    "b16": np.dtype(np.uint16), "u16": np.dtype(np.uint16), "s16": np.dtype(np.int16),
+    "b32": np.dtype(np.uint32), "u32": np.dtype(np.uint32), "s32": np.dtype(np.int32),
+    "b64": np.dtype(np.uint64), "u64": np.dtype(np.uint64), "s64": np.dtype(np.int64),
+    "f16": np.dtype(np.float16), "f32": np.dtype(np.float32), "f64": np.dtype(np.float64),
+    "f16x2": np.dtype(np.float16),
+}  # fmt: skip
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+_FLOATS = ("f16", "f16x2", "f32", "f64")
+_DOUBLE = {"u8": "u16", "s8": "s16", "u16": "u32", "s16": "s32", "u32": "u64", "s32": "s64"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a variable is: its space and, inside the space, its address in bytes."""
+
+    space: str
+    address: int
+
+
+class Decoder:
+    """What makers need: the function's register types, and where variables are."""
+
+    def __init__(self, function: Function, places: Mapping[str, Place], flushed: frozenset[str]) -> None:
+        self.function, self.places, self.flushed = function, places, flushed
+        self.types = function.registers
+
+    def step(self, instruction: Instruction) -> Step:
+        """The step of an instruction; raises `SimulatorLacks` for what the table does not have."""
+        maker = OPCODES.get(instruction.parts[0])
+        if maker is None:
+            raise lacks(instruction)
+        try:
+            return maker(self, instruction)
+        except (KeyError, IndexError, ValueError) as error:
+            raise lacks(instruction) from error
+
+    def get(self, operand: Operand, kind: str, ftz: bool = False) -> Getter:
+        """A function of the fragment: the operand's values as `kind`; float32 flushed if `ftz`."""
+        if not isinstance(operand, Register):
+            return self._constant(operand, kind)
+        name = operand.name
+        if name not in self.types:
+            return _special_getter(name, DTYPES[kind])
+        getter = _register_getter(name, self.types[name], kind)
+        if operand.negated:
+            return lambda f: ~getter(f)
+        if ftz and kind == "f32" and name not in self.flushed:
+            return lambda f: ar.flush(getter(f))
+        return getter
+
+    def _constant(self, operand: Operand, kind: str) -> Getter:
+        match operand:
+            case Immediate():
+                value = _bits(operand, kind)
+                return lambda f: value
+            case Symbol("WARP_SZ"):
+                value = np.array([32], DTYPES[kind])
+                return lambda f: value
+            case Symbol(name, offset, generic):
+                return self._address_of(name, offset, generic, DTYPES[kind])
+        raise ValueError(operand)
+
+    def _address_of(self, name: str, offset: int, generic: bool, dtype: np.dtype[Any]) -> Getter:
+        place = self.places[name]
+        window = SPACES[place.space] << SPACE_SHIFT if generic else 0
+        value = np.array([(place.address + offset + window) & (1 << 64) - 1], np.uint64).astype(dtype)
+        if place.space == "local":
+            return lambda f: value + dtype.type(f.local_base)
+        return lambda f: value
+
+    def address(self, operand: Operand, space: str) -> Getter:
+        """Byte addresses (uint64) of a memory operand in `space` ("generic" for none)."""
+        if not isinstance(operand, Address):
+            raise ValueError(operand)
+        if operand.base is None:
+            value = np.array([operand.offset], np.uint64)
+            return lambda f: value
+        if isinstance(operand.base, Symbol):
+            return self._address_of(operand.base.name, operand.offset, space == "generic", np.dtype(np.uint64))
+        base = self.get(operand.base, "u64" if TYPE_BYTES[self.types[operand.base.name]] == 8 else "u32")
+        offset = np.uint64(operand.offset & (1 << 64) - 1)
+        if TYPE_BYTES[self.types[operand.base.name]] == 8:
+            return (lambda f: base(f) + offset) if operand.offset else base
+        return lambda f: np.add(base(f), offset, dtype=np.uint64)
+
+    def put(self, operand: Operand, kind: str) -> Callable[[Fragment, Values], None]:
+        """A function that writes values of `kind` into a register, extended to the register's width."""
+        if isinstance(operand, Symbol) and operand.name == "_" or operand == Register("_"):
+            return lambda f, value: None
+        if not isinstance(operand, Register):
+            raise ValueError(operand)
+        name, extend = operand.name, self.extension(operand, kind)
+        if extend is not None:
+            wider = extend
+            return lambda f, value: f.registers.__setitem__(name, value.astype(wider))
+        return lambda f, value: f.registers.__setitem__(name, value)
+
+    def extension(self, operand: Operand, kind: str) -> Any:
+        """The dtype to widen a result of `kind` to; None where the register is as wide as the result."""
+        if not isinstance(operand, Register):
+            return None
+        width, have = TYPE_BYTES[self.types[operand.name]], TYPE_BYTES[kind]
+        if width <= have or self.types[operand.name] == "pred":
+            return None
+        return np.dtype(f"{'i' if kind[0] == 's' else 'u'}{width}")
+
+
+def lacks(instruction: Instruction) -> SimulatorLacks:
+    return SimulatorLacks(f"the instruction {instruction.opcode}", str(instruction), instruction.line or None)
+
+
+def _bits(operand: Immediate, kind: str) -> Values:
+    dtype, value = DTYPES[kind], operand.value
+    if operand.kind == "f":
+        single = np.array([value & 0xFFFFFFFF], np.uint32).view(np.float32)
+        return single.astype(np.float64) if kind == "f64" else single if kind == "f32" else single.view(dtype)
+    if operand.kind == "d":
+        double = np.array([value & (1 << 64) - 1], np.uint64).view(np.float64)
+        return double.astype(np.float32) if kind == "f32" else double.view(dtype)
+    if kind == "pred":
+        return np.array([value != 0])
+    if kind == "f16x2":
+        return np.array([value & 0xFFFFFFFF], np.uint32).view(np.float16).reshape(-1, 2)
+    size = dtype.itemsize
+    return np.array([value & (1 << 8 * size) - 1], _UNSIGNED[size]).view(dtype)
+
+
+def _register_getter(name: str, declared: str, kind: str) -> Getter:
+    dtype, width, want = DTYPES[kind], TYPE_BYTES[declared], TYPE_BYTES[kind]
+    if kind == "pred":
+        return lambda f: f.registers[name].astype(bool, copy=False)
+    if kind == "f16x2":
+        return lambda f: np.ascontiguousarray(_sized(f.registers[name], 4)).view(np.float16).reshape(-1, 2)
+    if width > want:
+        return lambda f: raw(f.registers[name]).astype(_UNSIGNED[want]).view(dtype)
+    if width < want:
+        wide = np.dtype(f"{'i' if kind[0] == 's' else 'u'}{want}")
+        narrow = np.dtype(f"{'i' if kind[0] == 's' else 'u'}{width}")
+        return lambda f: _sized(f.registers[name], width).view(narrow).astype(wide).view(dtype)
+    return lambda f: _viewed(f.registers[name], dtype)
+
+
+def _viewed(value: Values, dtype: np.dtype[Any]) -> Values:
+    return value if value.dtype is dtype else _sized(value, dtype.itemsize).view(dtype)
+
+
+def _sized(value: Values, size: int) -> Values:
+    """Only a register that was never written (zero, 64 bits) can have another width."""
+    return value if value.dtype.itemsize == size else raw(value).astype(_UNSIGNED[size])
+
+
+def _special_getter(name: str, dtype: np.dtype[Any]) -> Getter:
+    root = name[1:].partition(".")[0]
+    if root in LANE_REGISTERS:
+        return lambda f: f.lanes.special(name).astype(dtype, copy=False)
+    if root in ("clock", "clock64", "clock_hi", "globaltimer", "globaltimer_lo", "globaltimer_hi"):
+        return lambda f: np.array([f.machine.clock() >> (32 if root.endswith("hi") else 0)]).astype(dtype)
+    if root in ("dynamic_smem_size", "total_smem_size"):
+        return lambda f: np.array([f.machine.shared_sizes[root]], dtype)
+    if root.startswith("envreg"):
+        return lambda f: np.array([f.machine.environment(root)], np.uint64).astype(dtype)
+    raise ValueError(name)
+
+
+# --- arithmetic --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Operand types, result type and the function of NumPy arrays that computes it."""
+
+    operands: tuple[str, ...]
+    result: str
+    compute: ar.Operation
+
+
+_Modifiers = tuple[str, ...]
+_INTEGER: dict[str, ar.Operation] = {
+    "add": np.add, "sub": np.subtract, "min": np.minimum, "max": np.maximum, "div": ar.div_int,
+    "rem": ar.rem_int, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "not": np.invert, "abs": np.abs, "neg": np.negative,
+}  # fmt: skip
+_FLOAT: dict[str, ar.Operation] = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "min": ar.fmin, "max": ar.fmax,
+    "abs": np.abs, "neg": np.negative, "sqrt": np.sqrt, "rcp": ar.rcp, "copysign": ar.copysign,
+}  # fmt: skip
+_FMA: dict[str, ar.Operation] = {"f16": ar.fma16, "f16x2": ar.fma16, "f32": ar.fma32, "f64": ar.fma64}
+_COUNT = {"not": 1, "abs": 1, "neg": 1, "sqrt": 1, "rcp": 1, "cnot": 1}
+
+
+def _arithmetic(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    count = _COUNT.get(name, 2)
+    if kind in _FLOATS:
+        return Signature((kind,) * count, kind, _float_operation(name, kind, modifiers))
+    if name in ("add", "sub") and "sat" in modifiers:
+        return Signature((kind,) * 2, kind, ar.add_sat if name == "add" else ar.sub_sat)
+    return Signature((kind,) * count, kind, _INTEGER[name])
+
+
+def _float_operation(name: str, kind: str, modifiers: _Modifiers) -> ar.Operation:
+    mode = next((m for m in modifiers if m in ("rz", "rm", "rp")), None)
+    if mode and name in ("add", "sub", "mul", "fma", "div", "rcp", "sqrt"):
+        return ar.rounded(name, mode, DTYPES[kind])
+    if "approx" in modifiers and name in ar.APPROXIMATE:
+        return ar.APPROXIMATE[name]
+    if "NaN" in modifiers:
+        return {"min": ar.fmin_nan, "max": ar.fmax_nan}[name]
+    return _FMA[kind] if name == "fma" else _FLOAT[name]
+
+
+def _mul(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    if kind in _FLOATS:
+        return _arithmetic(name, kind, modifiers)
+    if "wide" in modifiers:
+        return Signature((kind, kind), _DOUBLE[kind], ar.mul_wide)
+    return Signature((kind, kind), kind, ar.mul_hi if "hi" in modifiers else np.multiply)
+
+
+def _mad(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    if kind in _FLOATS:
+        return Signature((kind,) * 3, kind, _float_operation("fma", kind, modifiers))
+    if "wide" in modifiers:
+        return Signature((kind, kind, _DOUBLE[kind]), _DOUBLE[kind], lambda a, b, c: ar.mul_wide(a, b) + c)
+    if "hi" in modifiers:
+        return Signature((kind,) * 3, kind, lambda a, b, c: ar.mul_hi(a, b) + c)
+    return Signature((kind,) * 3, kind, lambda a, b, c: a * b + c)
+
+
+def _approximate(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    return Signature((kind,), kind, ar.APPROXIMATE[name])
+
+
+def _shift(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    return Signature((kind, "u32"), kind, ar.shl if name == "shl" else ar.shr)
+
+
+def _funnel(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    left, wrap = "l" in modifiers, "wrap" in modifiers
+    return Signature(("u32",) * 3, "u32", lambda a, b, c: ar.funnel(a, b, c, left, wrap))
+
+
+def _convert(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    to = modifiers[-1]
+    return Signature((kind,), to, ar.convert(DTYPES[to], DTYPES[kind], modifiers[:-1]))
+
+
+def _select(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    return Signature((kind, kind, "pred"), kind, lambda a, b, p: np.where(p, a, b))
+
+
+def _slct(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    value = modifiers[-1]
+    return Signature((value, value, kind), value, lambda a, b, c: np.where(c >= 0, a, b))
+
+
+def _set(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    compare, to = ar.comparison(modifiers[0], kind in _FLOATS), modifiers[-1]
+    true = np.array([1.0 if to in _FLOATS else -1]).astype(DTYPES[to])
+    return Signature((kind, kind), to, lambda a, b: np.where(compare(a, b), true, np.zeros(1, DTYPES[to])))
+
+
+def _fixed(operands: str, result: str, compute: ar.Operation) -> Callable[..., Signature]:
+    """A signature where "t" in `operands` and `result` stands for the instruction's own type."""
+
+    def signature(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+        kinds = tuple(kind if o == "t" else o for o in operands.split())
+        return Signature(kinds, kind if result == "t" else result, compute)
+
+    return signature
+
+
+def _cnot(a: Values) -> Values:
+    return (a == 0).astype(a.dtype)
+
+
+_SIGNATURES: dict[str, Callable[[str, str, _Modifiers], Signature]] = {
+    **dict.fromkeys(
+        "add sub min max div rem and or xor not abs neg sqrt rcp copysign".split(), _arithmetic),
+    "mul": _mul, "mad": _mad, "fma": _mad, "shl": _shift, "shr": _shift, "shf": _funnel, "cvt": _convert,
+    "selp": _select, "slct": _slct, "set": _set,
+    **dict.fromkeys("sin cos ex2 lg2 tanh rsqrt".split(), _approximate),
+    "mul24": _fixed("t t", "t", ar.mul24),
+    "mad24": _fixed("t t t", "t", lambda a, b, c: ar.mul24(a, b) + c),
+    "sad": _fixed("t t t", "t", ar.sad),
+    "cnot": _fixed("t", "t", _cnot),
+    "popc": _fixed("t", "u32", ar.popc),
+    "clz": _fixed("t", "u32", ar.clz),
+    "brev": _fixed("t", "t", ar.brev),
+    "bfe": _fixed("t u32 u32", "t", ar.bfe),
+    "bfi": _fixed("t t u32 u32", "t", ar.bfi),
+    "prmt": _fixed("b32 b32 b32", "b32", ar.prmt),
+    "bfind": lambda n, kind, m: Signature((kind,), "u32", ar.bfind_shiftamt if "shiftamt" in m else ar.bfind),
+    "testp": lambda n, kind, m: Signature((kind,), "pred", ar.testp(m[0])),
+}  # fmt: skip
+
+
+def _alu(decoder: Decoder, instruction: Instruction) -> Step:
+    name, *rest = instruction.parts
+    modifiers, kind = tuple(rest[:-1]), rest[-1]
+    if "cc" in modifiers:
+        return _with_carry(decoder, instruction)
+    signature = _SIGNATURES[name](name, kind, modifiers)
+    ftz = "ftz" in modifiers
+    getters = [
+        decoder.get(o, k, ftz) for o, k in zip(instruction.operands[1:], signature.operands, strict=True)
+    ]
+    compute = _finished(signature, modifiers, kind)
+    return _assign(decoder, instruction.operands[0], signature.result, compute, getters)
+
+
+def _finished(signature: Signature, modifiers: _Modifiers, kind: str) -> ar.Operation:
+    """The computation with what follows it: saturation, flushing, packing of half pairs."""
+    compute, result = signature.compute, signature.result
+    if "sat" in modifiers and result in _FLOATS:
+        compute = _then(ar.saturate, compute)
+    if "ftz" in modifiers and result == "f32":
+        compute = _then(ar.flush, compute)
+    if result == "f16x2":
+        compute = _then(_packed_halves, compute)
+    return compute
+
+
+def _then(after: ar.Operation, compute: ar.Operation) -> ar.Operation:
+    return lambda *operands: after(compute(*operands))
+
+
+def _packed_halves(a: Values) -> Values:
+    return np.ascontiguousarray(a, dtype=np.float16).view(np.uint32).reshape(-1)
+
+
+def _assign(
+    decoder: Decoder, target: Operand, kind: str, compute: ar.Operation, getters: list[Getter]
+) -> Step:
+    """The step `target = compute(*operands)`, unrolled for one to three operands."""
+    if not isinstance(target, Register):
+        put = decoder.put(target, kind)
+        return lambda f: put(f, compute(*(g(f) for g in getters)))
+    name, extend = target.name, decoder.extension(target, kind)
+    if extend is not None:
+        narrow = compute
+        compute = lambda *operands: narrow(*operands).astype(extend)  # noqa: E731
+    if len(getters) == 1:
+        (a,) = getters
+        return lambda f: f.registers.__setitem__(name, compute(a(f)))
+    if len(getters) == 2:
+        a, b = getters
+        return lambda f: f.registers.__setitem__(name, compute(a(f), b(f)))
+    if len(getters) == 3:
+        a, b, c = getters
+        return lambda f: f.registers.__setitem__(name, compute(a(f), b(f), c(f)))
+    return lambda f: f.registers.__setitem__(name, compute(*(g(f) for g in getters)))
+
+
+def _lop3(decoder: Decoder, instruction: Instruction) -> Step:
+    target, a, b, c, table = instruction.operands
+    if not isinstance(table, Immediate) or instruction.parts[-1] != "b32" or len(instruction.parts) != 2:
+        raise ValueError(instruction)
+    getters = [decoder.get(o, "b32") for o in (a, b, c)]
+    return _assign(decoder, target, "b32", lambda x, y, z: ar.lop3(x, y, z, table.value), getters)
+
+
+def _dot(decoder: Decoder, instruction: Instruction) -> Step:
+    target, a, b, c = instruction.operands
+    left, right = (part == "s32" for part in instruction.parts[1:3])
+    getters = [decoder.get(o, "u32") for o in (a, b, c)]
+    return _assign(decoder, target, "u32", lambda x, y, z: ar.dp4a(x, y, z, left, right), getters)
+
+
+def _with_carry(decoder: Decoder, instruction: Instruction) -> Step:
+    """add.cc, addc, sub.cc, subc, mad.cc, madc: the carry is the pseudo-register `%cc`."""
+    root, kind = instruction.parts[0], instruction.parts[-1].replace("s", "u")
+    getters = [decoder.get(o, kind) for o in instruction.operands[1:]]
+    put = decoder.put(instruction.operands[0], kind)
+    carries_in, keeps = root.endswith("c"), "cc" in instruction.parts
+    subtracts, multiplies = root.startswith("sub"), root.startswith("mad")
+    product = ar.mul_hi if "hi" in instruction.parts else np.multiply
+
+    def step(f: Fragment) -> None:
+        operands = [g(f) for g in getters]
+        if multiplies:
+            operands = [product(operands[0], operands[1]), operands[2]]
+        a, b = operands[0], ~operands[1] if subtracts else operands[1]
+        carry = f.registers["%cc"].astype(a.dtype) if carries_in else np.array([subtracts], a.dtype)
+        first = a + b
+        total = first + (carry ^ 1 if subtracts and carries_in else carry)
+        out = (first < a) | (total < first)
+        if keeps:
+            f.registers["%cc"] = (~out if subtracts else out).astype(np.uint32)
+        put(f, total)
+
+    return step
+
+
+def _setp(decoder: Decoder, instruction: Instruction) -> Step:
+    _, *modifiers, kind = instruction.parts
+    target, left, right, *third = instruction.operands
+    compare, ftz = ar.comparison(modifiers[0], kind in _FLOATS), "ftz" in modifiers
+    a, b = decoder.get(left, kind, ftz), decoder.get(right, kind, ftz)
+    if not third and isinstance(target, Register) and kind != "f16x2":
+        return _assign(decoder, target, "pred", compare, [a, b])
+    combine = next((_COMBINE[m] for m in modifiers[1:] if m in _COMBINE), None)
+    c = decoder.get(third[0], "pred") if third else None
+    targets = target.items if isinstance(target, Group) else (target,)
+    puts = [decoder.put(t, "pred") for t in targets]
+
+    def step(f: Fragment) -> None:
+        flag = compare(a(f), b(f))
+        halves = (flag[:, 0], flag[:, 1]) if kind == "f16x2" else (flag, ~flag)
+        other = c(f) if c is not None else None
+        for put, value in zip(puts, halves, strict=False):
+            put(f, combine(value, other) if combine is not None else value)
+
+    return step
+
+
+_COMBINE: dict[str, ar.Operation] = {"and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor}
+
+
+# --- moves -------------------------------------------------------------------------------------------
+
+
+def _mov(decoder: Decoder, instruction: Instruction) -> Step:
+    target, source = instruction.operands
+    kind = instruction.parts[-1]
+    if isinstance(target, Group):
+        return _unpack(decoder, target, source, kind)
+    if isinstance(source, Group):
+        return _pack(decoder, target, source, kind)
+    return _assign(decoder, target, kind, lambda a: a, [decoder.get(source, kind)])
+
+
+def _part_kind(kind: str, count: int) -> str:
+    return f"b{8 * TYPE_BYTES[kind] // count}"
+
+
+def _unpack(decoder: Decoder, target: Group, source: Operand, kind: str) -> Step:
+    part = _part_kind(kind, len(target.items))
+    get, dtype, count = decoder.get(source, kind), DTYPES[part], len(target.items)
+    puts = [decoder.put(t, part) for t in target.items]
+
+    def step(f: Fragment) -> None:
+        parts = np.ascontiguousarray(get(f)).view(dtype).reshape(-1, count)
+        for place, put in enumerate(puts):
+            put(f, np.ascontiguousarray(parts[:, place]))
+
+    return step
+
+
+def _pack(decoder: Decoder, target: Operand, source: Group, kind: str) -> Step:
+    part = _part_kind(kind, len(source.items))
+    getters = [decoder.get(s, part) for s in source.items]
+    put, dtype = decoder.put(target, kind), DTYPES[kind]
+
+    def step(f: Fragment) -> None:
+        parts = np.broadcast_arrays(*(g(f) for g in getters))
+        put(f, np.stack(parts, axis=1).view(dtype).reshape(-1))
+
+    return step
+
+
+def _cvta(decoder: Decoder, instruction: Instruction) -> Step:
+    """Between an address in a space and its generic form; in global memory they are the same."""
+    space, kind = instruction.parts[-2], instruction.parts[-1]
+    get = decoder.get(instruction.operands[1], kind)
+    window = np.uint64(SPACES.get(space, 0) << SPACE_SHIFT)
+    if "to" in instruction.parts:
+        mask = np.uint64((1 << SPACE_SHIFT) - 1)
+        return _assign(decoder, instruction.operands[0], kind, lambda a: a & mask, [get])
+    return _assign(decoder, instruction.operands[0], kind, lambda a: a | window, [get])
+
+
+def _isspacep(decoder: Decoder, instruction: Instruction) -> Step:
+    number = np.uint64(SPACES[instruction.parts[1]])
+    get = decoder.get(instruction.operands[1], "u64")
+    return _assign(
+        decoder, instruction.operands[0], "pred", lambda a: a >> np.uint64(SPACE_SHIFT) == number, [get]
+    )
+
+
+# --- memory ------------------------------------------------------------------------------------------
+
+_SPACE_NAMES = {"global": "global", "const": "global", "shared": "shared", "local": "local", "param": "param"}
+
+
+def space_of(instruction: Instruction) -> str:
+    """State space of a memory instruction: "global" (constant too), "shared", "local", "param", "generic"."""
+    for part in instruction.parts[1:]:
+        name = part.partition("::")[0]
+        if name in _SPACE_NAMES:
+            return _SPACE_NAMES[name]
+    return "generic"
+
+
+def spaces_of(f: Fragment, space: str, address: Values) -> list[tuple[Space, Values, Values | None]]:
+    """(space, addresses in it, positions of its lanes or None for all) of possibly generic addresses."""
+    if space != "generic":
+        return [(f.machine.spaces[space], address, None)]
+    numbers = address >> np.uint64(SPACE_SHIFT)
+    first = int(numbers[0])
+    inside = address & np.uint64((1 << SPACE_SHIFT) - 1) if first else address
+    names = list(SPACES)
+    if (numbers == numbers[0]).all():
+        return [(f.machine.spaces[names[min(first, 3)]], inside, None)]
+    found = []
+    for number in np.unique(numbers):
+        chosen = np.flatnonzero(numbers == number)
+        inside = address[chosen] & np.uint64((1 << SPACE_SHIFT) - 1)
+        found.append((f.machine.spaces[names[min(int(number), 3)]], inside, chosen))
+    return found
+
+
+def load(f: Fragment, space: str, address: Values, dtype: np.dtype[Any]) -> Values:
+    """Elements of `dtype` at `address`, shape (lanes,) or (1,)."""
+    if space != "generic":
+        found: Values = f.machine.spaces[space].load(address, dtype, f.lanes)
+        return found
+    parts = spaces_of(f, space, address)
+    if len(parts) == 1:
+        return parts[0][0].load(parts[0][1], dtype, f.lanes)
+    out = np.empty(len(address), dtype)
+    for where, inside, chosen in parts:
+        out[chosen] = where.load(inside, dtype, part_of(f.lanes, chosen))
+    return out
+
+
+def store(f: Fragment, space: str, address: Values, value: Values) -> None:
+    """Write `value` (lanes,) or (1,) at `address`."""
+    for where, inside, chosen in spaces_of(f, space, address):
+        part = value if chosen is None or len(value) == 1 else value[chosen]
+        where.store(inside, part, part_of(f.lanes, chosen))
+
+
+def part_of(lanes: Lanes, chosen: Values | None) -> Lanes:
+    return lanes if chosen is None else Lanes(lanes.slot[chosen], lanes.shape)
+
+
+def _traced(instruction: Instruction, kind: str, size: int) -> Callable[[Fragment, str, Values], None]:
+    def record(f: Fragment, space: str, address: Values) -> None:
+        if f.machine.trace is not None:
+            f.machine.trace.access(f, instruction, kind, space, address, size)
+
+    return record
+
+
+def _vector(instruction: Instruction, operand: Operand) -> tuple[Operand, ...]:
+    return operand.items if isinstance(operand, Group) else (operand,)
+
+
+def _ld(decoder: Decoder, instruction: Instruction) -> Step:
+    space, kind = space_of(instruction), instruction.parts[-1]
+    targets = _vector(instruction, instruction.operands[0])
+    if space == "param" and _in_call(decoder, instruction.operands[1]):
+        return _ld_call_param(decoder, instruction, targets, kind)
+    address, dtype = decoder.address(instruction.operands[1], space), DTYPES[kind]
+    puts = [decoder.put(t, kind) for t in targets]
+    record = _traced(instruction, "load", dtype.itemsize * len(targets))
+    if len(targets) > 1:
+        return _ld_vector(space, address, dtype, puts, record)
+    put = puts[0]
+
+    def step(f: Fragment) -> None:
+        where = address(f)
+        if f.machine.trace is not None:
+            record(f, space, where)
+        put(f, load(f, space, where, dtype))
+
+    return step
+
+
+def _ld_vector(
+    space: str, address: Getter, dtype: np.dtype[Any], puts: list[Callable[..., None]],
+    record: Callable[[Fragment, str, Values], None],
+) -> Step:  # fmt: skip
+    """The alignment of the whole vector is checked by its widest even part, then each part is loaded."""
+    whole = np.uint64(dtype.itemsize * len(puts) - 1)
+    offsets = [np.uint64(dtype.itemsize * i) for i in range(len(puts))]
+
+    def step(f: Fragment) -> None:
+        where = address(f)
+        record(f, space, where)
+        f.machine.check_vector(where, int(whole) + 1)
+        for put, offset in zip(puts, offsets, strict=True):
+            put(f, load(f, space, where + offset, dtype))
+
+    return step
+
+
+def _st(decoder: Decoder, instruction: Instruction) -> Step:
+    space, kind = space_of(instruction), instruction.parts[-1]
+    sources = _vector(instruction, instruction.operands[1])
+    if space == "param":
+        return _st_call_param(decoder, instruction, sources, kind)
+    address, dtype = decoder.address(instruction.operands[0], space), DTYPES[kind]
+    getters = [decoder.get(s, kind) for s in sources]
+    record = _traced(instruction, "store", dtype.itemsize * len(getters))
+    size = dtype.itemsize
+
+    def step(f: Fragment) -> None:
+        where = address(f)
+        if f.machine.trace is not None:
+            record(f, space, where)
+        if len(getters) > 1:
+            f.machine.check_vector(where, size * len(getters))
+        for place, get in enumerate(getters):
+            store(f, space, where + np.uint64(place * size) if place else where, get(f))
+
+    return step
+
+
+def _in_call(decoder: Decoder, operand: Operand) -> bool:
+    """Whether a `.param` operand belongs to a device function or a call, not to the kernel's arguments."""
+    base = operand.base if isinstance(operand, Address) else None
+    return isinstance(base, Symbol) and base.name not in decoder.places
+
+
+def _ld_call_param(
+    decoder: Decoder, instruction: Instruction, targets: tuple[Operand, ...], kind: str
+) -> Step:
+    address = instruction.operands[1]
+    if not isinstance(address, Address) or not isinstance(address.base, Symbol):
+        raise ValueError(instruction)
+    name, dtype, puts = address.base.name, DTYPES[kind], [decoder.put(t, kind) for t in targets]
+    size, start = dtype.itemsize, address.offset
+
+    def step(f: Fragment) -> None:
+        held = f.registers[name]
+        for place, put in enumerate(puts):
+            at = start + place * size
+            put(f, np.ascontiguousarray(held[:, at : at + size]).view(dtype)[:, 0])
+
+    return step
+
+
+def _st_call_param(
+    decoder: Decoder, instruction: Instruction, sources: tuple[Operand, ...], kind: str
+) -> Step:
+    """Parameters of a call are rows of bytes, one row a lane; they are replaced, never changed in place."""
+    address = instruction.operands[0]
+    if not isinstance(address, Address) or not isinstance(address.base, Symbol):
+        raise ValueError(instruction)
+    name, size, start = address.base.name, TYPE_BYTES[kind], address.offset
+    getters = [decoder.get(s, kind) for s in sources]
+    variables = (*decoder.function.variables, *decoder.function.returns)
+    total = next(v.size for v in variables if v.name == name)
+
+    def step(f: Fragment) -> None:
+        old = f.registers[name] if name in f.registers else np.zeros((1, total), np.uint8)
+        values = [np.ascontiguousarray(g(f)) for g in getters]
+        rows = max(len(old), *(len(v) for v in values))
+        new = np.broadcast_to(old, (rows, total)).copy()
+        for place, value in enumerate(values):
+            at = start + place * size
+            new[:, at : at + size] = value.view(np.uint8).reshape(-1, size)
+        f.registers[name] = new
+
+    return step
+
+
+def _atom(decoder: Decoder, instruction: Instruction) -> Step:
+    returns = instruction.parts[0] == "atom"
+    space, kind = space_of(instruction), instruction.parts[-1]
+    operands = instruction.operands[1:] if returns else instruction.operands
+    operation = next(p for p in instruction.parts[1:] if p in atomics.OPERATIONS)
+    address = decoder.address(operands[0], space)
+    getters = [decoder.get(o, kind) for o in operands[1:]]
+    put = decoder.put(instruction.operands[0], kind) if returns else None
+    record = _traced(instruction, "atomic", DTYPES[kind].itemsize)
+    dtype = np.dtype(np.uint32) if kind == "f16x2" else DTYPES[kind]
+
+    def step(f: Fragment) -> None:
+        where = spread(address(f), f.lanes.count)
+        record(f, space, where)
+        values = [spread(_rows(g(f)), f.lanes.count) for g in getters]
+        old = np.empty(f.lanes.count, dtype)
+        for memory, inside, chosen in spaces_of(f, space, where):
+            lanes = part_of(f.lanes, chosen)
+            part = values if chosen is None else [v[chosen] for v in values]
+            found = atomics.apply(memory, inside, dtype, lanes, operation, part, put is not None, kind == "f16x2")
+            old[slice(None) if chosen is None else chosen] = found
+        if put is not None:
+            put(f, old)
+
+    return step
+
+
+def _rows(value: Values) -> Values:
+    return _packed_halves(value) if value.ndim == 2 else value
+
+
+def _nothing(decoder: Decoder, instruction: Instruction) -> Step:
+    return lambda f: None
+
+
+def _fence(decoder: Decoder, instruction: Instruction) -> Step:
+    def step(f: Fragment) -> None:
+        if f.machine.trace is not None:
+            f.machine.trace.fence(f, instruction)
+
+    return step
+
+
+# --- warp-wide ---------------------------------------------------------------------------------------
+
+
+def member_mask(decoder: Decoder, instruction: Instruction) -> Getter | None:
+    """The operand that names the lanes that take part; None where it is every lane that is there."""
+    if instruction.parts[0] == "activemask":
+        return None
+    if instruction.parts[0] == "wmma":
+        value = np.array([0xFFFFFFFF], np.uint32)
+        return lambda f: value
+    return decoder.get(instruction.operands[-1], "u32")
+
+
+def _shfl(decoder: Decoder, instruction: Instruction) -> Step:
+    if "sync" not in instruction.parts:
+        raise ValueError(instruction)
+    target, source, place, clamp, _ = instruction.operands
+    targets = target.items if isinstance(target, Group) else (target,)
+    puts = [decoder.put(t, k) for t, k in zip(targets, ("b32", "pred"), strict=False)]
+    a, b, c = (decoder.get(o, "u32") for o in (source, place, clamp))
+    mode = instruction.parts[2]
+
+    def step(f: Fragment) -> None:
+        for put, value in zip(puts, warp.shuffle(f.lanes, mode, a(f), b(f), c(f)), strict=False):
+            put(f, value)
+
+    return step
+
+
+def _vote(decoder: Decoder, instruction: Instruction) -> Step:
+    mode, kind = instruction.parts[2], instruction.parts[-1]
+    flag, mask = decoder.get(instruction.operands[1], "pred"), decoder.get(instruction.operands[2], "u32")
+    put = decoder.put(instruction.operands[0], kind)
+    return lambda f: put(f, warp.vote(f.lanes, mode, flag(f), mask(f)))
+
+
+def _match(decoder: Decoder, instruction: Instruction) -> Step:
+    mode, kind = instruction.parts[1], instruction.parts[-1]
+    target = instruction.operands[0]
+    targets = target.items if isinstance(target, Group) else (target,)
+    puts = [decoder.put(t, k) for t, k in zip(targets, ("b32", "pred"), strict=False)]
+    value, mask = decoder.get(instruction.operands[1], kind), decoder.get(instruction.operands[2], "u32")
+
+    def step(f: Fragment) -> None:
+        for put, result in zip(puts, warp.match(f.lanes, mode, value(f), mask(f)), strict=False):
+            put(f, result)
+
+    return step
+
+
+def _activemask(decoder: Decoder, instruction: Instruction) -> Step:
+    put = decoder.put(instruction.operands[0], "b32")
+    return lambda f: put(f, warp.active(f.lanes))
+
+
+def _bar_warp(decoder: Decoder, instruction: Instruction) -> Step:
+    return lambda f: None
+
+
+def _wmma(decoder: Decoder, instruction: Instruction) -> Step:
+    from gpucourse.simt import wmma
+
+    return wmma.step(decoder, instruction)
+
+
+Maker = Callable[[Decoder, Instruction], Step]
+#: Root of the opcode -> maker of its step. Branches, calls and barriers are the machine's (run.py).
+OPCODES: dict[str, Maker] = {
+    **dict.fromkeys(_SIGNATURES, _alu),
+    **dict.fromkeys(("addc", "subc", "madc"), _with_carry),
+    "lop3": _lop3, "dp4a": _dot, "setp": _setp, "mov": _mov, "cvta": _cvta, "isspacep": _isspacep,
+    "ld": _ld, "ldu": _ld, "st": _st, "atom": _atom, "red": _atom, "shfl": _shfl, "vote": _vote,
+    "match": _match, "activemask": _activemask, "bar": _bar_warp, "wmma": _wmma,
+    "membar": _fence, "fence": _fence, "nanosleep": _nothing, "prefetch": _nothing, "prefetchu": _nothing,
+    "discard": _nothing, "pmevent": _nothing,
+}  # fmt: skip

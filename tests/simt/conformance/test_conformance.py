@@ -1,0 +1,74 @@
+"""Every kernel of the conformance set, on the simulator, under both schedules, against its oracle."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from gpucourse.errors import KernelFault
+from gpucourse.simt.link import Program
+from gpucourse.simt.run import launch
+from tests.simt.conformance.catalogue import KERNELS
+from tests.simt.conformance.kernel import Arguments, Kernel, compare, seeded
+
+#: Kernels that the simulator cannot run, or gets wrong, and why; each is noticed when it begins to pass.
+_BASE_WRAPS = "a shared address below zero plus its offset must wrap in 32 bits"
+_NAN_TO_INT = "NaN in float64 must become 0x80000000 as a 32-bit integer"
+_POINTERS = "calls through function pointers are not simulated"
+EXPECTED_FAILURES: dict[str, str] = {
+    "edit_distance_diagonals": _BASE_WRAPS,
+    "conversions_saturate": _NAN_TO_INT,
+    "matmul_wmma_f32": "wmma is not there yet",
+    "matmul_wmma_f16": "wmma is not there yet",
+    "function_pointers": _POINTERS,
+    "virtual_functions": _POINTERS,
+    "spin_lock_functions": "a spin loop that calls a function is not seen as a wait",
+    "cg_coalesced_counter": "fns.b32 is not there",
+    "sums_of_differences": "vabsdiff4 is not there",
+    "address_spaces": "isspacep.const is not there",
+    "device_malloc": "malloc inside a kernel is not simulated",
+}
+
+BUDGET = 300_000  # instructions without a block finishing: far more than any kernel here needs
+SCHEDULES = ("lockstep", "adversarial")
+
+
+@functools.cache
+def _program(kernel_name: str) -> Program:
+    kernel = next(k for k in KERNELS if k.name == kernel_name)
+    return Program(kernel.source, kernel.options, kernel.name_expressions)
+
+
+def run_on_simulator(kernel: Kernel, arguments: Arguments, schedule: str, seed: int = 1) -> str:
+    """Set the constants and launch; arrays are written in place. Returns what the kernel printed."""
+    program = _program(kernel.name)
+    for symbol, value in kernel.constants.items():
+        program.variable(symbol)[:] = value.view(np.uint8).ravel()
+    done = launch(program, kernel.entry, kernel.grid, kernel.block, arguments,
+                  shared_bytes=kernel.shared_bytes, schedule=schedule, seed=seed, budget=BUDGET)  # fmt: skip
+    return done.printed
+
+
+def _case(kernel: Kernel):
+    reason = EXPECTED_FAILURES.get(kernel.name)
+    marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
+    return pytest.param(kernel, id=kernel.name, marks=marks)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("kernel", [_case(kernel) for kernel in KERNELS])
+def test_simulator_agrees_with_oracle(kernel: Kernel, schedule: str) -> None:
+    if "simulator" in kernel.skip:
+        pytest.skip(kernel.skip["simulator"])
+    arguments = seeded(kernel)
+    if kernel.fault:
+        with pytest.raises(KernelFault, match=kernel.fault):
+            run_on_simulator(kernel, arguments, schedule)
+    else:
+        compare(kernel, arguments, run_on_simulator(kernel, arguments, schedule))
+
+
+def test_expected_failures_are_kernels_of_the_set() -> None:
+    assert set(EXPECTED_FAILURES) <= {kernel.name for kernel in KERNELS}
