@@ -549,5 +549,8 @@ PROBING = re.compile(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
 def test_only_the_backend_asks_what_the_machine_has(path: Path) -> None:
-    found = PROBING.findall(path.read_text(encoding="utf-8"))
+    found = [each[0] for each in PROBING.finditer(path.read_text(encoding="utf-8"))]
+    if path == PACKAGE / "simt" / "compile.py":  # it opens the kernel compiler, which is no question to the machine
+        assert set(found) <= {"CDLL"}
+        return
     assert bool(found) == (path.name == "backend.py" and path.parent == PACKAGE), found

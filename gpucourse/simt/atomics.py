@@ -6,6 +6,7 @@ a round serves at most one lane of each address, so that each round is one NumPy
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -94,7 +95,7 @@ def _in_rounds(cells: Values, index: Ints, operands: list[Values], update: Updat
     found = np.empty(len(index), cells.dtype)
     by_rank = order[np.argsort(rank, kind="stable")]
     bounds = np.r_[0, np.cumsum(np.bincount(rank))]
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in itertools.pairwise(bounds):
         lane = by_rank[start:stop]
         found[lane] = cells[index[lane]]
         cells[index[lane]] = update(found[lane], *(o[lane] for o in operands))

@@ -23,7 +23,7 @@ def call(name: str, f: Fragment, instruction: Instruction, results: list[str], a
         f.machine.machine.printed.extend(texts)
         f.registers[results[0]] = np.frombuffer(b"\1\0\0\0", np.uint8).reshape(1, 4)
     elif name == "__assertfail":
-        text, file, line, function = (_of(a, 0) for a in arguments[:4])
+        text, _, line, function = (_of(a, 0) for a in arguments[:4])
         what = f"assertion `{_text(f, text)}` failed in {_text(f, function)}"
         raise AssertFailed(what, line=line or instruction.line, **_who(f, 0))
     else:

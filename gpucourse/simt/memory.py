@@ -162,7 +162,8 @@ class Memory:
         crooked = np.flatnonzero(offset & np.uint64(size - 1))
         if len(crooked):
             at = int(crooked[0])
-            text = f"accesses {size} bytes at byte {int(offset[at])} of {allocation.name}, which is no multiple of {size}"
+            start = int(offset[at])
+            text = f"accesses {size} bytes at byte {start} of {allocation.name}, which is no multiple of {size}"
             raise AccessFault("aligned", int(chosen[at]), text)
 
     def describe(self, address: int, size: int) -> str:

@@ -287,5 +287,6 @@ def test_testp(name, want):
 
 
 def test_copysign_takes_the_sign_of_its_first_operand():
-    got = execute("copysign.f32", ("f32", "f32"), "f32", [np.array([-0.0, 2], np.float32), np.array([3, -4], np.float32)])
+    signs, sizes = np.array([-0.0, 2], np.float32), np.array([3, -4], np.float32)
+    got = execute("copysign.f32", ("f32", "f32"), "f32", [signs, sizes])
     np.testing.assert_array_equal(got, [-3, 4])
