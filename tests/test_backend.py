@@ -551,6 +551,6 @@ PROBING = re.compile(
 def test_only_the_backend_asks_what_the_machine_has(path: Path) -> None:
     found = [each[0] for each in PROBING.finditer(path.read_text(encoding="utf-8"))]
     if path == PACKAGE / "simt" / "compile.py":  # it opens the kernel compiler, which is no question to the machine
-        assert set(found) <= {"CDLL"}
+        assert set(found) <= {"CDLL", "nvcuda"}  # the latter a C++ namespace
         return
     assert bool(found) == (path.name == "backend.py" and path.parent == PACKAGE), found
