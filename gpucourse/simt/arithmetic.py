@@ -445,7 +445,7 @@ def convert(to: np.dtype[Any], source: np.dtype[Any], modifiers: tuple[str, ...]
     integral = next((_TO_INTEGRAL[m] for m in modifiers if m in _TO_INTEGRAL), None)
     mode = next((m for m in modifiers if m in ("rz", "rm", "rp")), None)
     if source.kind == "f" and to.kind in "iu":
-        return lambda a: _float_to_int((integral or np.trunc)(a), to)
+        return lambda a: _float_to_int((integral or np.trunc)(a), to, _nan_as(to, source))
     if source.kind in "iu" and to.kind in "iu":
         return (lambda a: _clamped(a, to)) if "sat" in modifiers else (lambda a: a.astype(to))
     if source.kind in "iu":
@@ -465,13 +465,18 @@ def _float_to_float(
     return lambda a: a.astype(to)
 
 
-def _float_to_int(a: Values, to: np.dtype[Any]) -> Values:
-    """Clamp to the range of `to`; NaN becomes 0 (the most negative 64-bit number for 64 bits)."""
+def _nan_as(to: np.dtype[Any], source: np.dtype[Any]) -> Values:
+    """NaN as an integer: 0, but the highest bit alone when either side has 64 bits (PTX ISA 9.0, cvt)."""
+    bits = 1 << (8 * to.itemsize - 1) if 8 in (to.itemsize, source.itemsize) else 0
+    return np.array([bits], np.uint64).astype(to)
+
+
+def _float_to_int(a: Values, to: np.dtype[Any], nan: Values) -> Values:
+    """Clamp to the range of `to`; NaN becomes `nan`."""
     info, wide = np.iinfo(to), a.astype(np.float64)
     inside = np.where((wide > -9.3e18) & (wide < 1.9e19), wide, 0.0)
     exact = inside.astype(np.uint64) if to == np.uint64 else inside.astype(np.int64)
     out = np.where(wide >= float(info.max), info.max, np.where(wide <= float(info.min), info.min, exact))
-    nan = np.array([1 << 63], np.uint64).astype(to) if to.itemsize == 8 else np.zeros(1, to)
     return np.where(np.isnan(wide), nan, out.astype(to))
 
 

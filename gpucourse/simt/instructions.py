@@ -115,10 +115,11 @@ class Decoder:
         if isinstance(operand.base, Symbol):
             return self._address_of(operand.base.name, operand.offset, space == "generic", np.dtype(np.uint64))
         base = self.get(operand.base, "u64" if TYPE_BYTES[self.types[operand.base.name]] == 8 else "u32")
-        offset = np.uint64(operand.offset & (1 << 64) - 1)
         if TYPE_BYTES[self.types[operand.base.name]] == 8:
+            offset = np.uint64(operand.offset & (1 << 64) - 1)
             return (lambda f: base(f) + offset) if operand.offset else base
-        return lambda f: np.add(base(f), offset, dtype=np.uint64)
+        narrow = np.uint32(operand.offset & (1 << 32) - 1)   # a 32-bit address wraps: NVRTC folds s[i - 1] into s - 4
+        return lambda f: np.add(base(f), narrow).astype(np.uint64)
 
     def put(self, operand: Operand, kind: str) -> Callable[[Fragment, Values], None]:
         """A function that writes values of `kind` into a register, extended to the register's width."""

@@ -14,12 +14,8 @@ from tests.simt.conformance.catalogue import KERNELS
 from tests.simt.conformance.kernel import Arguments, Kernel, compare, seeded
 
 #: Kernels that the simulator cannot run, or gets wrong, and why; each is noticed when it begins to pass.
-_BASE_WRAPS = "a shared address below zero plus its offset must wrap in 32 bits"
-_NAN_TO_INT = "NaN in float64 must become 0x80000000 as a 32-bit integer"
 _POINTERS = "calls through function pointers are not simulated"
 EXPECTED_FAILURES: dict[str, str] = {
-    "edit_distance_diagonals": _BASE_WRAPS,
-    "conversions_saturate": _NAN_TO_INT,
     "matmul_wmma_f32": "wmma is not there yet",
     "matmul_wmma_f16": "wmma is not there yet",
     "function_pointers": _POINTERS,
