@@ -52,3 +52,10 @@ def test_mutant_is_caught(name: str, text: str, instead: str, schedule: str) -> 
     assert kernel.source.count(text) >= 1
     mutant = replace(kernel, source=kernel.source.replace(text, instead))
     assert not all(_runs_right(mutant, schedule, seed) for seed in range(32))
+
+
+def test_a_missing_barrier_shows_under_most_seeds() -> None:
+    name, text, instead, schedule = next(mutant for mutant in MUTANTS if mutant[0] == "softmax_shared")
+    mutant = replace(named(name), source=named(name).source.replace(text, instead))
+    caught = sum(not _runs_right(mutant, schedule, seed) for seed in range(24))
+    assert caught >= 12, "a schedule that switches warps at random keeps them close together and hides the race"
