@@ -46,9 +46,13 @@ def _comparable(value: Any, xp: Any) -> bool:
 
 def trapped(judge: ByCases, trials: list[Trial], again: list[Trial], xp: Any) -> str | None:
     """Name the author's cause whose results are the answer's, on every case."""
-    if all(judge.agrees(trial.got, trial.due, xp) for trial in trials):
+    if _all_right(judge, trials, xp):
         return None
     return next((trap.message for trap in judge.traps if _explains(judge, trap, trials, xp)), None)
+
+
+def _all_right(judge: ByCases, trials: list[Trial], xp: Any) -> bool:
+    return all(judge.agrees(trial.got, trial.due, xp) for trial in trials)
 
 
 def _explains(judge: ByCases, trap: Trap, trials: list[Trial], xp: Any) -> bool:
@@ -61,6 +65,8 @@ def _explains(judge: ByCases, trap: Trap, trials: list[Trial], xp: Any) -> bool:
 
 def off_everywhere(judge: ByCases, trials: list[Trial], again: list[Trial], xp: Any) -> str | None:
     """Observe that all values are off by one factor or one constant, where that holds for every case."""
+    if _all_right(judge, trials, xp):
+        return None
     pairs = [pair for trial in trials for pair in _pairs(trial, xp)]
     if len({due for _, due in pairs}) < 3 or not all(math.isfinite(x) for pair in pairs for x in pair):
         return None

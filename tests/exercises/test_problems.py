@@ -168,3 +168,30 @@ def test_the_texts_are_there_and_plain(problem):
     assert not problem.title.endswith(".")
     assert "\n" not in problem.spec
     assert "..." in problem.stub
+
+
+OTHER_RIGHT_ANSWERS = {
+    "01.1": (
+        "def speedup(p, n):\n    return n / (n * (1 - p) + p)\n",
+        "speedup = lambda p, n: 1 / (1 - p + p / n) * (1 + 1e-9)\n",
+    ),
+    "01.4": (
+        "def best_time(flops, bytes_moved, gflops_per_s, gbytes_per_s):\n"
+        "    return max(flops / gflops_per_s, bytes_moved / gbytes_per_s) / 1e6\n",
+    ),
+    "01.5": (
+        'def honest_speedup(log):\n    cpu = np.median(log["cpu_us"][1:]) / 1000 / log["cpu_pixels"]\n'
+        '    gpu = (np.median(log["gpu_ms"][1:]) + log["copy_ms"]) / log["gpu_pixels"]\n    return cpu / gpu\n',
+        'def honest_speedup(log):\n    cpu = np.median([t / 1e6 for t in log["cpu_us"][1:]])\n'
+        '    gpu = np.median([(t + log["copy_ms"]) / 1e3 for t in log["gpu_ms"][1:]])\n'
+        '    return cpu / gpu * log["gpu_pixels"] / log["cpu_pixels"]\n',
+    ),
+    "01.6": ("def cost_per_million(w, ms, price):\n    return w * ms * price / 3.6e9 * 1e6\n",),
+}
+
+
+@pytest.mark.parametrize(("id", "source"), [(id, each) for id, all in OTHER_RIGHT_ANSWERS.items() for each in all])
+def test_a_right_answer_in_other_units_or_another_order_passes(id, source):
+    problem = next(problem for problem in PROBLEMS if problem.id == id)
+    outcome = problem.check(executed(problem, source))
+    assert outcome.state == "right", outcome
