@@ -386,9 +386,9 @@ INTENSITY = Problem(
         "is written once."
     ),
     spec=(
-        "A dict with four numbers, in FLOP per byte, n being huge: `saxpy` is `y[i] = a * x[i] + y[i]`; "
-        "`dot` is the one number `sum(x[i] * y[i])`; `blur` adds the 9 pixels round each pixel of one image "
-        "and multiplies by 1/9, into another image; `matmul` is `C = A @ B` with matrices of 1000 × 1000. A "
+        "Fill in four numbers, in FLOP per byte, for a huge n: `saxpy` is `y[i] = a * x[i] + y[i]`; "
+        "`dot` is the one number `sum(x[i] * y[i])`; `blur` adds each pixel of one image and its 8 neighbors "
+        "directly, and multiplies by 1/9, into another image; `matmul` is `C = A @ B` with matrices of 1000 × 1000. A "
         "multiplication and an addition count as one FLOP each."
     ),
     stub='intensity = {\n    "saxpy": ...,\n    "dot": ...,\n    "blur": ...,\n    "matmul": ...,\n}\n',
@@ -870,7 +870,8 @@ BENCHMARK = Problem(
     id="01.5",
     title="Mend a benchmark",
     task=(
-        "`claimed_speedup` above has four flaws. Write `honest_speedup`, which takes such a log and returns "
+        "`claimed_speedup` above has the four flaws just named, and takes means besides. Write "
+        "`honest_speedup`, which takes such a log and returns "
         "how many times faster the GPU is *for each pixel*, copies included."
     ),
     spec=(
