@@ -1,84 +1,80 @@
-"""`cp.cuda`: one simulated device, its streams, events and memory."""
+"""`cp.cuda`: the device, its streams, events and memory."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import memory, runtime, streams
-from .memory import (
-    MemoryPointer,
-    MemoryPool,
-    OutOfMemoryError,
-    PinnedMemoryPool,
-    UnownedMemory,
-)
-from .runtime import ATTRIBUTES, COMPUTE_CAPABILITY, check_device
+from . import runtime
+from .memory import MemoryPointer, MemoryPool, PinnedMemoryPool, UnownedMemory
 from .streams import Event, Stream, get_current_stream, get_elapsed_time
+
+__all__ = [
+    "Device", "Event", "MemoryPointer", "MemoryPool", "PinnedMemoryPool", "Stream", "UnownedMemory",
+    "get_current_stream", "get_device_id", "get_elapsed_time", "is_available", "runtime",
+]  # fmt: skip
 
 
 class Device:
-    """A device by its number; only device 0 exists, and using another raises CUDARuntimeError.
+    """A device by its number; there is one, number 0. In a `with` block it is the current one.
 
-    >>> with cp.cuda.Device(0):
-    ...     x = cp.arange(3)
+    Any other number raises CUDARuntimeError (cudaErrorInvalidDevice) when it is used, as with CuPy.
     """
 
-    def __init__(self, device: int | Device | None = None) -> None:
-        self.id = device.id if isinstance(device, Device) else 0 if device is None else int(device)
+    def __init__(self, device: Any = None) -> None:
+        self.id = int(device) if device is not None else 0
+
+    def use(self) -> None:
+        """Make it the current device."""
+        runtime.setDevice(self.id)
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished; the simulator has, always."""
+        runtime.check_device(self.id)
+
+    @property
+    def mem_info(self) -> tuple[int, int]:
+        """(free, total) bytes."""
+        runtime.check_device(self.id)
+        return runtime.memGetInfo()
+
+    @property
+    def attributes(self) -> dict[str, int]:
+        """Limits by CUDA's names, such as MaxThreadsPerBlock."""
+        runtime.check_device(self.id)
+        return dict(runtime.ATTRIBUTES)
+
+    @property
+    def compute_capability(self) -> str:
+        """Major and minor number without a point: "75"."""
+        runtime.check_device(self.id)
+        return "{}{}".format(*runtime.COMPUTE_CAPABILITY)
+
+    @property
+    def pci_bus_id(self) -> str:
+        """An address that no real device has."""
+        runtime.check_device(self.id)
+        return "0000:00:00.0"
+
+    def __enter__(self) -> Device:
+        self.use()
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
 
     def __int__(self) -> int:
         return self.id
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Device) and self.id == other.id
+        return isinstance(other, Device) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(("Device", self.id))
 
     def __lt__(self, other: Device) -> bool:
         return self.id < other.id
 
-    def __hash__(self) -> int:
-        return hash(self.id)
-
     def __repr__(self) -> str:
         return f"<CUDA Device {self.id}>"
-
-    def __enter__(self) -> Device:
-        check_device(self.id)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def use(self) -> None:
-        """Make this the current device."""
-        check_device(self.id)
-
-    def synchronize(self) -> None:
-        """Wait until the device has finished, which it has."""
-        check_device(self.id)
-
-    @property
-    def mem_info(self) -> tuple[int, int]:
-        """(free, total) bytes; the total is this machine's memory."""
-        check_device(self.id)
-        return runtime.memGetInfo()
-
-    @property
-    def attributes(self) -> dict[str, int]:
-        """Limits of the device, by CUDA's names."""
-        check_device(self.id)
-        return dict(ATTRIBUTES)
-
-    @property
-    def compute_capability(self) -> str:
-        """The compute capability as digits: "75"."""
-        check_device(self.id)
-        return "".join(map(str, COMPUTE_CAPABILITY))
-
-    @property
-    def pci_bus_id(self) -> str:
-        """Where the device would sit on the bus."""
-        check_device(self.id)
-        return "0000:00:00.0"
 
 
 def get_device_id() -> int:
@@ -87,22 +83,7 @@ def get_device_id() -> int:
 
 
 def is_available() -> bool:
-    """Return False: there is no CUDA here."""
-    return False
+    """Whether arrays can be used; on the simulator they can."""
+    return True
 
 
-def alloc(size: int) -> MemoryPointer:
-    """Return `size` new bytes of device memory, from the pool."""
-    return memory.default_pool.malloc(size)
-
-
-def get_allocator() -> Any:
-    """Return the function that `alloc` calls."""
-    return memory.default_pool.malloc
-
-
-__all__ = [
-    "Device", "Event", "MemoryPointer", "MemoryPool", "OutOfMemoryError", "PinnedMemoryPool", "Stream", "UnownedMemory",
-    "alloc", "get_allocator", "get_current_stream", "get_device_id", "get_elapsed_time", "is_available", "memory",
-    "runtime", "streams",
-]  # fmt: skip
