@@ -842,7 +842,8 @@ Part = tuple[Callable[[int, int, int], int], str]
 TO_THE_DEVICE: tuple[Part, ...] = (
     (lambda h, w, b: 4 * h * w,
      "That is the picture as float32. It crosses before `astype`, as uint8: 1 byte a pixel."),
-    (lambda h, w, b: 8 * h * w, "That is the picture as float64. It crosses as uint8: 1 byte a pixel."),
+    (lambda h, w, b: 8 * h * w,
+     "That is 8 for each pixel: bits, or the bytes of float64. The picture crosses as uint8: 1 byte a pixel."),
     (lambda h, w, b: 3 * h * w, "That is three colors. This picture is gray: one byte a pixel."),
     (lambda h, w, b: (h - 2) * w, "The filter loses two rows, but on the device: the whole picture crosses."),
     (lambda h, w, b: h * w + 8 * b, "The counts go the other way, to the host."),
@@ -852,7 +853,7 @@ TO_THE_HOST: tuple[Part, ...] = (
     (lambda h, w, b: b, "That is the number of counts. Each is an int64 of 8 bytes."),
     (lambda h, w, b: 4 * b, "The counts of `histogram` are int64: 8 bytes each, not 4."),
     (lambda h, w, b: 8 * (b + 1),
-     "There are bins + 1 edges, but only the counts are fetched, one for each bin."),
+     "8 bytes too many: only the counts are fetched, one for each bin. `low`, `high` and the bins + 1 edges stay."),
     (lambda h, w, b: 8 * b + 8 * (b + 1), "Only the counts are fetched. The edges stay on the device."),
     (lambda h, w, b: 8 * b + 4 * (b + 1), "Only the counts are fetched. The edges stay on the device."),
     (lambda h, w, b: 64 * b, "That is bits. The question is bytes."),
