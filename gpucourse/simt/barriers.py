@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,8 @@ class _Reduction:
 class Barriers:
     """All barriers of a wave's blocks; `parked` are the fragments that wait, already past the instruction."""
 
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
+    def __init__(self, shape: Shape, wave: Any) -> None:
+        self.shape, self.wave = shape, wave
         self.parked: list[Fragment] = []
         self._at: list[tuple[int, _Reduction | None]] = []
         self._states: dict[int, _State] = {}
@@ -43,7 +44,12 @@ class Barriers:
     ) -> list[Fragment]:
         """A fragment arrives; the fragments that may go on (the same one when nobody has to wait)."""
         number, expected, reduction, flag, waits = _operands(f, instruction)
+        trace = self.wave.trace
+        if trace is not None:
+            trace.arrive(f, instruction, number)
         if reduction is None and waits and not expected and not self.parked and f.lanes.count == living:
+            if trace is not None:
+                trace.release(self.wave, number, f.lanes.slot)
             return [f]
         state = self._state(number)
         blocks = f.lanes.block
@@ -97,6 +103,8 @@ class Barriers:
             if not goes.all():
                 kept.append(select(fragment, ~goes, fragment.block))
                 at.append((own, reduction))
+        if self.wave.trace is not None and released:
+            self.wave.trace.release(self.wave, number, np.concatenate([part.lanes.slot for part in released]))
         self.parked, self._at = kept, at
         state.arrived[complete] = 0
         state.flagged[complete] = 0

@@ -29,6 +29,7 @@ from gpucourse.simt.ptx import (
     Symbol,
 )
 from gpucourse.simt.registers import LANE_REGISTERS, Fragment, Lanes, Values, raw, spread
+from gpucourse.simt.trace import record, split
 
 Step = Callable[[Fragment], None]
 Getter = Callable[[Fragment], Values]
@@ -531,20 +532,7 @@ def space_of(instruction: Instruction) -> str:
 
 def spaces_of(f: Fragment, space: str, address: Values) -> list[tuple[Space, Values, Values | None]]:
     """(space, addresses in it, positions of its lanes or None for all) of possibly generic addresses."""
-    if space != "generic":
-        return [(f.machine.spaces[space], address, None)]
-    numbers = address >> np.uint64(SPACE_SHIFT)
-    first = int(numbers[0])
-    inside = address & np.uint64((1 << SPACE_SHIFT) - 1) if first else address
-    names = list(SPACES)
-    if (numbers == numbers[0]).all():
-        return [(f.machine.spaces[names[min(first, 3)]], inside, None)]
-    found = []
-    for number in np.unique(numbers):
-        chosen = np.flatnonzero(numbers == number)
-        inside = address[chosen] & np.uint64((1 << SPACE_SHIFT) - 1)
-        found.append((f.machine.spaces[names[min(int(number), 3)]], inside, chosen))
-    return found
+    return [(f.machine.spaces[name], inside, chosen) for name, inside, chosen in split(space, address)]
 
 
 def load(f: Fragment, space: str, address: Values, dtype: np.dtype[Any]) -> Values:
@@ -572,12 +560,14 @@ def part_of(lanes: Lanes, chosen: Values | None) -> Lanes:
     return lanes if chosen is None else Lanes(lanes.slot[chosen], lanes.shape)
 
 
-def _traced(instruction: Instruction, kind: str, size: int) -> Callable[[Fragment, str, Values], None]:
-    def record(f: Fragment, space: str, address: Values) -> None:
-        if f.machine.trace is not None:
-            f.machine.trace.access(f, instruction, kind, space, address, size)
+def _traced(instruction: Instruction, kind: str, size: int, count: int = 1) -> Callable[..., None]:
+    """A function that tells the trace, if there is one, of an access of `count` elements of `size` bytes a lane."""
 
-    return record
+    def tell(f: Fragment, space: str, address: Values, *values: Values) -> None:
+        if f.machine.trace is not None:
+            record(f.machine.trace, f, instruction, kind, space, address, size, values, count)
+
+    return tell
 
 
 def _vector(instruction: Instruction, operand: Operand) -> tuple[Operand, ...]:
@@ -591,15 +581,15 @@ def _ld(decoder: Decoder, instruction: Instruction) -> Step:
         return _ld_call_param(decoder, instruction, targets, kind)
     address, dtype = decoder.address(instruction.operands[1], space), DTYPES[kind]
     puts = [decoder.put(t, kind) for t in targets]
-    record = _traced(instruction, "load", dtype.itemsize * len(targets))
+    tell = _traced(instruction, "load", dtype.itemsize, len(targets))
     if len(targets) > 1:
-        return _ld_vector(space, address, dtype, puts, record)
+        return _ld_vector(space, address, dtype, puts, tell)
     put = puts[0]
 
     def step(f: Fragment) -> None:
         where = address(f)
         if f.machine.trace is not None:
-            record(f, space, where)
+            tell(f, space, where)
         put(f, load(f, space, where, dtype))
 
     return step
@@ -607,7 +597,7 @@ def _ld(decoder: Decoder, instruction: Instruction) -> Step:
 
 def _ld_vector(
     space: str, address: Getter, dtype: np.dtype[Any], puts: list[Callable[..., None]],
-    record: Callable[[Fragment, str, Values], None],
+    tell: Callable[..., None],
 ) -> Step:  # fmt: skip
     """The alignment of the whole vector is checked by its widest even part, then each part is loaded."""
     whole = np.uint64(dtype.itemsize * len(puts) - 1)
@@ -615,7 +605,7 @@ def _ld_vector(
 
     def step(f: Fragment) -> None:
         where = address(f)
-        record(f, space, where)
+        tell(f, space, where)
         f.machine.check_vector(where, int(whole) + 1)
         for put, offset in zip(puts, offsets, strict=True):
             put(f, load(f, space, where + offset, dtype))
@@ -630,13 +620,12 @@ def _st(decoder: Decoder, instruction: Instruction) -> Step:
         return _st_call_param(decoder, instruction, sources, kind)
     address, dtype = decoder.address(instruction.operands[0], space), DTYPES[kind]
     getters = [decoder.get(s, kind) for s in sources]
-    record = _traced(instruction, "store", dtype.itemsize * len(getters))
-    size = dtype.itemsize
+    tell, size = _traced(instruction, "store", dtype.itemsize, len(getters)), dtype.itemsize
 
     def step(f: Fragment) -> None:
         where = address(f)
         if f.machine.trace is not None:
-            record(f, space, where)
+            tell(f, space, where, *(get(f) for get in getters))
         if len(getters) > 1:
             f.machine.check_vector(where, size * len(getters))
         for place, get in enumerate(getters):
@@ -702,12 +691,12 @@ def _atom(decoder: Decoder, instruction: Instruction) -> Step:
     address = decoder.address(operands[0], space)
     getters = [decoder.get(o, kind) for o in operands[1:]]
     put = decoder.put(instruction.operands[0], kind) if returns else None
-    record = _traced(instruction, "atomic", DTYPES[kind].itemsize)
     dtype = np.dtype(np.uint32) if kind == "f16x2" else DTYPES[kind]
+    tell = _traced(instruction, "atomic", dtype.itemsize)
 
     def step(f: Fragment) -> None:
         where = spread(address(f), f.lanes.count)
-        record(f, space, where)
+        tell(f, space, where)
         values = [spread(_rows(g(f)), f.lanes.count) for g in getters]
         old = np.empty(f.lanes.count, dtype)
         for memory, inside, chosen in spaces_of(f, space, where):

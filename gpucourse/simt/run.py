@@ -43,6 +43,7 @@ from gpucourse.simt.registers import (
     select,
     whole,
 )
+from gpucourse.simt.trace import Trace
 from gpucourse.simt.warp import active
 
 #: Lanes that run together: large enough to hide Python, small enough for the processor's cache.
@@ -81,7 +82,7 @@ class Launch:
 
 def launch(
     program: Program, name: str, grid: Sequence[int], block: Sequence[int], args: Sequence[Any] = (), *,
-    shared_bytes: int = 0, schedule: str = "lockstep", seed: int = 0, trace: Any = None,
+    shared_bytes: int = 0, schedule: str = "lockstep", seed: int = 0, trace: Trace | None = None,
     max_shared: int = DEFAULT_SHARED, budget: int = BUDGET,
 ) -> Launch:  # fmt: skip
     """Run kernel `name` of `program` on `grid` blocks of `block` threads.
@@ -167,7 +168,8 @@ class Machine:
     """One launch: memory, the waves that are resident, and what the kernel printed."""
 
     def __init__(
-        self, kernel: Kernel, shape: Shape, bound: tuple[NDArray[np.uint8], Memory], shared_bytes: int, trace: Any
+        self, kernel: Kernel, shape: Shape, bound: tuple[NDArray[np.uint8], Memory], shared_bytes: int,
+        trace: Trace | None = None,
     ) -> None:
         self.kernel, self.shape, self.trace = kernel, shape, trace
         self.parameters, self.memory = Strips("param", 1, kernel.parameter_bytes), bound[1]
@@ -181,6 +183,8 @@ class Machine:
 
     def run(self) -> None:
         """Run all blocks, wave after wave; more waves become resident only while the others spin."""
+        if self.trace is not None:
+            self.trace.begin(self)
         per_wave = max(1, (LANES_PER_WAVE if self.random is None else 2048) // self.shape.slots)
         first, waves = 0, list[Wave]()
         while waves or first < self.shape.count:
@@ -207,7 +211,7 @@ class Wave:
             "global": machine.memory, "shared": self.shared, "local": self.local, "param": machine.parameters,
         }  # fmt: skip
         self.shared_sizes = machine.shared_sizes
-        self.barriers = Barriers(shape)
+        self.barriers = Barriers(shape, self)
         self.alive = np.zeros(shape.count * shape.slots, bool)
         self.alive[self.all.slot] = True
         self.living = self.all.count
@@ -217,6 +221,8 @@ class Wave:
         self.latest = -1   # the warp that ran last, in the adversarial schedule
         self.spun = 0
         self.left = machine.budget
+        if self.trace is not None:
+            self.trace.wave(self)
         self._start()
 
     def clock(self) -> int:
@@ -398,6 +404,8 @@ class Wave:
             raise builtins.trapped(f, end)
         if f.stack and (end is None or end.parts[0] == "ret"):
             return self._return(f)
+        if self.trace is not None:
+            self.trace.exit(f)
         self.alive[f.lanes.slot] = False
         self.living -= f.lanes.count
         self.left = max(self.left, self.machine.budget)
@@ -442,8 +450,6 @@ class Wave:
 
     def _barrier(self, f: Fragment, run: RunBlock) -> Fragment | None:
         assert run.block.end is not None
-        if self.trace is not None:
-            self.trace.barrier(f, run.block.end)
         f.block += 1
         ready = self.barriers.arrive(f, run.block.end, self.alive, self.living)
         if len(ready) == 1 and ready[0] is f:
