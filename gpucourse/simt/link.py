@@ -73,7 +73,7 @@ class Program:
     def __init__(
         self, source: str = "", options: tuple[str, ...] = (), names: tuple[str, ...] = (), ptx: str | None = None
     ) -> None:
-        self.source = source
+        self.source, self.options, self.names = source, options, names
         self.compiled = Compiled(ptx, {}, "") if ptx is not None else compile_ptx(source, options, names)
         self.module: Module = parse(self.compiled.ptx)
         self.allocations: dict[str, Allocation] = {}
