@@ -28,9 +28,10 @@ from . import creation, cuda, fft, functions, fusion, linalg, random, ufuncs
 from .array import ndarray
 from .counters import count_launches, count_transfers
 from .fusion import fuse
-from .kernels import ElementwiseKernel, RawKernel, RawModule, ReductionKernel
+from .kernels import ElementwiseKernel, ReductionKernel
 from .memory import get_default_memory_pool, get_default_pinned_memory_pool
 from .names import NAMES
+from .raw import RawKernel, RawModule
 
 globals().update(functions.TABLE | creation.TABLE | ufuncs.TABLE | {"ufunc": ufuncs.ufunc})
 ufuncs.attach_operators()

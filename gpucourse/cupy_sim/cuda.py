@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import runtime
+from . import compiler, driver, function, runtime
 from .memory import MemoryPointer, MemoryPool, PinnedMemoryPool, UnownedMemory
 from .streams import Event, Stream, get_current_stream, get_elapsed_time
 
 __all__ = [
     "Device", "Event", "MemoryPointer", "MemoryPool", "PinnedMemoryPool", "Stream", "UnownedMemory",
-    "get_current_stream", "get_device_id", "get_elapsed_time", "is_available", "runtime",
+    "compiler", "driver", "function", "get_current_stream", "get_device_id", "get_elapsed_time", "is_available",
+    "runtime",
 ]  # fmt: skip
 
 

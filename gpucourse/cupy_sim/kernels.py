@@ -17,7 +17,5 @@ def _absent(name: str) -> type:
     return type(name, (), {"__init__": refuse, "__doc__": f"CuPy's {name}: not in this version.", "__module__": "cupy"})
 
 
-RawKernel = _absent("RawKernel")
-RawModule = _absent("RawModule")
 ElementwiseKernel = _absent("ElementwiseKernel")
 ReductionKernel = _absent("ReductionKernel")
