@@ -78,23 +78,26 @@ class Program:
         self.module: Module = parse(self.compiled.ptx)
         self.allocations: dict[str, Allocation] = {}
         self._arrays: dict[str, NDArray[np.uint8]] = {}
-        self._kernels: dict[str, Kernel] = {}
+        self._kernels: dict[tuple[str, int], Kernel] = {}
         self._place_variables()
 
     def kernel_names(self) -> list[str]:
         """Mangled names of all entries."""
         return [f.name for f in self.module.functions.values() if f.is_entry]
 
-    def kernel(self, name: str) -> Kernel:
-        """The entry `name` (mangled, or a name expression); raises `LaunchError` for an unknown one."""
+    def kernel(self, name: str, shared_gap: int = 0) -> Kernel:
+        """The entry `name` (mangled, or a name expression); raises `LaunchError` for an unknown one.
+
+        `shared_gap` is the number of bytes to leave free around each shared variable (the sanitizer's red zones).
+        """
         mangled = self.compiled.names.get(name, name)
-        if mangled not in self._kernels:
+        if (mangled, shared_gap) not in self._kernels:
             function = self.module.functions.get(mangled)
             if function is None or not function.is_entry:
                 known = ", ".join(self.kernel_names()) or "none"
                 raise LaunchError(f"there is no kernel {name!r} in this source; it has: {known}")
-            self._kernels[mangled] = Kernel(self, function)
-        return self._kernels[mangled]
+            self._kernels[mangled, shared_gap] = Kernel(self, function, shared_gap)
+        return self._kernels[mangled, shared_gap]
 
     def variable(self, name: str) -> NDArray[np.uint8]:
         """The bytes of a `__device__` or `__constant__` variable, as a writable view."""
@@ -106,7 +109,8 @@ class Program:
         for variable in held:
             array = np.zeros(max(variable.size, 1), np.uint8)
             self._arrays[variable.name] = array
-            self.allocations[variable.name] = registry().allocation(array, f"variable {variable.name}")
+            self.allocations[variable.name] = registry().allocation(
+                array, f"variable {variable.name}", read_only=variable.space == "const")
         for variable in held:
             self._initialise(variable)
 
@@ -129,13 +133,14 @@ class Program:
 class Kernel:
     """One entry: its parameters, its shared memory's layout and the decoded code of what it calls."""
 
-    def __init__(self, program: Program, function: Function) -> None:
+    def __init__(self, program: Program, function: Function, shared_gap: int = 0) -> None:
         self.program, self.function, self.name = program, function, function.name
         self.parameters = _layout(function.parameters)
         self.parameter_bytes = max((at + v.size for v, at in self.parameters), default=0)
         self._reachable = list(_reachable(program.module, function))
-        self._shared = _layout(self._shared_variables())
-        self.static_shared_bytes = max((at + v.size for v, at in self._shared), default=0)
+        self.shared_gap = shared_gap
+        self.shared = _layout(self._shared_variables(), shared_gap)
+        self.static_shared_bytes = max((at + v.size for v, at in self.shared), default=0)
 
     @cached_property
     def codes(self) -> dict[str, Code]:
@@ -159,7 +164,7 @@ class Kernel:
         flow = Flow(function)
         local = _layout([v for v in function.variables if v.space == "local"])
         places = {v.name: Place("local", at) for v, at in local}
-        places |= {v.name: Place("shared", at) for v, at in self._shared}
+        places |= {v.name: Place("shared", at) for v, at in self.shared}
         places |= {n: Place("global", a.base) for n, a in self.program.allocations.items()}
         if function.is_entry:
             places |= {v.name: Place("param", at) for v, at in self.parameters}
@@ -169,11 +174,11 @@ class Kernel:
         return Code(function, blocks, flow.order, flow.live_in, flow.spins, -(-bytes_needed // 16) * 16)
 
 
-def _layout(variables: Iterable[Variable]) -> list[tuple[Variable, int]]:
-    """Each variable with its offset in bytes, in order, aligned."""
+def _layout(variables: Iterable[Variable], gap: int = 0) -> list[tuple[Variable, int]]:
+    """Each variable with its offset in bytes, in order, aligned; `gap` bytes before each stay free."""
     placed, at = [], 0
     for variable in variables:
-        at = -(-at // variable.align) * variable.align
+        at = -(-(at + gap) // variable.align) * variable.align
         placed.append((variable, at))
         at += variable.size
     return placed

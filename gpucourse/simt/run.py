@@ -83,19 +83,20 @@ class Launch:
 def launch(
     program: Program, name: str, grid: Sequence[int], block: Sequence[int], args: Sequence[Any] = (), *,
     shared_bytes: int = 0, schedule: str = "lockstep", seed: int = 0, trace: Trace | None = None,
-    max_shared: int = DEFAULT_SHARED, budget: int = BUDGET,
+    max_shared: int = DEFAULT_SHARED, budget: int = BUDGET, shared_gap: int = 0,
 ) -> Launch:  # fmt: skip
     """Run kernel `name` of `program` on `grid` blocks of `block` threads.
 
     `args` are NumPy arrays (handed over as device pointers, written in place), NumPy scalars or structured
     values (handed over by value, size checked), or `Pointer`s. `shared_bytes` is the dynamic shared memory a
     block. `schedule` is "lockstep" or "adversarial" (`seed` then decides the order of warps). `trace` receives
-    what is executed (see trace.py). Raises `LaunchError`, `KernelFault` or `SimulatorLacks`.
+    what is executed (see trace.py); `shared_gap` leaves that many bytes free around each shared variable.
+    Raises `LaunchError`, `KernelFault` or `SimulatorLacks`.
 
     >>> launch(Program(source), "add", (4,), (256,), (x, y, out, np.int32(1000)))  # doctest: +SKIP
     """
-    kernel = program.kernel(name)
-    shape = _checked_shape(kernel, grid, block, shared_bytes, max_shared)
+    kernel = program.kernel(name, shared_gap)
+    shape = checked_shape(kernel, grid, block, shared_bytes, max_shared)
     machine = Machine(kernel, shape, _bound(kernel, args), shared_bytes, trace)
     machine.budget, machine.random = budget, random.Random(seed) if schedule == "adversarial" else None
     if schedule not in ("lockstep", "adversarial"):
@@ -105,9 +106,10 @@ def launch(
     return Launch("".join(machine.printed), machine.issued)
 
 
-def _checked_shape(
+def checked_shape(
     kernel: Kernel, grid: Sequence[int], block: Sequence[int], shared_bytes: int, max_shared: int
 ) -> Shape:
+    """The launch's shape; raises `LaunchError` for what no GPU launches, or more than `max_shared` bytes a block."""
     grid3, block3 = _dim3(grid, "grid"), _dim3(block, "block")
     threads = block3[0] * block3[1] * block3[2]
     if threads > MAX_THREADS or block3[2] > 64:
@@ -174,7 +176,7 @@ class Machine:
         self.kernel, self.shape, self.trace = kernel, shape, trace
         self.parameters, self.memory = Strips("param", 1, kernel.parameter_bytes), bound[1]
         self.parameters.data[: len(bound[0])] = bound[0]
-        self.shared_bytes = kernel.static_shared_bytes + shared_bytes
+        self.shared_bytes = kernel.static_shared_bytes + shared_bytes + kernel.shared_gap
         self.shared_sizes = {"dynamic_smem_size": shared_bytes, "total_smem_size": self.shared_bytes}
         self.printed: list[str] = []
         self.issued = 0
