@@ -118,6 +118,8 @@ class _Builder:
         kind = _kind(instruction)
         if instruction.guard and kind != "branch":
             self.close("skip", instruction, (len(self.raw) + 2,))
+        if kind == "warp" and self.code:
+            self.close("fall")   # who waits here for other lanes runs the block again: it holds nothing else
         if kind is None:
             self.code.append(instruction)
             if instruction.guard:
