@@ -21,19 +21,16 @@ _HOMES = {
     "doctor": ("gpucourse.doctor", "doctor"),
     "where": ("gpucourse.backend", "where"),
     "here": ("gpucourse.show", "here"),
+    "profile": ("gpucourse.explain", "profile"),
+    "sanitize": ("gpucourse.explain", "sanitize"),
 }
-_WITH_THE_SIMULATOR = ("profile", "sanitize")
 
-__all__ = ["cp", *_HOMES, *_WITH_THE_SIMULATOR]
+__all__ = ["cp", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
     if name == "cp":
         return import_module("gpucourse.backend").array_module()
-    if name in _WITH_THE_SIMULATOR:
-        from gpucourse.errors import NotBuiltYet
-
-        raise NotBuiltYet(f"gpucourse.{name} comes with the kernel simulator, which this version does not have yet")
     if name in _HOMES:
         module, attribute = _HOMES[name]
         return getattr(import_module(module), attribute)
