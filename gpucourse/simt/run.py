@@ -396,6 +396,9 @@ class Wave:
         if len(numbers) == 1:
             f.block = run.block.targets[int(numbers[0])]
             return f
+        if self.trace is not None and run.block.end is not None:
+            first = np.searchsorted(f.lanes.warp, f.lanes.warp)   # of each lane's warp: who goes elsewhere than it?
+            self.trace.diverges(f, run.block.end, index != index[first])
         for number in numbers:
             self.queue(select(f, index == number, run.block.targets[int(number)]))
         return None
