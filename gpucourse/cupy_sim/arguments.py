@@ -76,13 +76,14 @@ def bind(parameter: Parameter, value: Any) -> Any:
 
 
 def _array(parameter: Parameter, value: ndarray) -> np.ndarray:
+    dtype = value._host.dtype
     if parameter.size != 8 or parameter.type == "f64" or parameter.scalar:
-        given = f"a device array ({value.dtype}, shape {value.shape})"
+        given = f"a device array ({dtype}, shape {value.shape})"
         raise _misread(parameter, f"{given} was given", _number(parameter, "..."))
     declared = parameter.declared
-    if declared is not None and declared.dtype is not None and not _same_bits(declared, value.dtype):
+    if declared is not None and declared.dtype is not None and not _same_bits(declared, dtype):
         raise _misread(
-            parameter, f"an array of {value.dtype} was given, whose bytes it would read as {declared.dtype}",
+            parameter, f"an array of {dtype} was given, whose bytes it would read as {declared.dtype}",
             f"x.astype(cp.{declared.dtype}), or x.view(cp.{declared.dtype}) where that is meant",
         )  # fmt: skip
     return value._host
@@ -110,7 +111,7 @@ def _integer(parameter: Parameter, value: int, given: Any) -> Any:
     if not -(1 << 63) <= value < 1 << 64:
         raise OverflowError("Python int too large to convert to C long")
     if parameter.type == "b8":
-        return _struct(parameter, np.array(value & (1 << 64) - 1, np.uint64)[()], given)
+        return _struct(parameter, np.uint64(value & (1 << 64) - 1), given)
     kinds, size, _ = _SCALARS[parameter.type]
     if "i" not in kinds:
         raise _misread(parameter, _described(given), _number(parameter, given))

@@ -14,7 +14,7 @@ from gpucourse.errors import LaunchError
 
 from . import counters
 from .arguments import Parameter, bind
-from .declarations import declarations
+from .declarations import Declaration, declarations
 from .driver import (
     DEFAULT_SHARED,
     DEVICE,
@@ -55,6 +55,12 @@ class Call:
         )  # fmt: skip
 
 
+def launch(call: Call) -> None:
+    """Run a call: count it as a launch, and print what the kernel printed."""
+    counters.launch()
+    sys.stdout.write(call.run().printed)
+
+
 class Function:
     """One kernel of a program; `name` is as in the program, or a name expression."""
 
@@ -72,7 +78,7 @@ class Function:
         stream: Any = None, enable_cooperative_groups: bool = False,
     ) -> None:  # fmt: skip
         """Launch `grid` blocks of `block` threads with `shared_mem` bytes of dynamic shared memory."""
-        self.launch(self.call(grid, block, args, shared_mem))
+        launch(self.call(grid, block, args, shared_mem))
 
     def linear_launch(
         self, size: int, args: Sequence[Any], shared_mem: int = 0, block_max_size: int = 128, stream: Any = None,
@@ -81,11 +87,6 @@ class Function:
         """Launch at least `size` threads, `block_max_size` a block."""
         grid = min(MAX_GRID[0], -(-size // block_max_size))
         self((grid,), (min(block_max_size, size),), args, shared_mem)
-
-    def launch(self, call: Call) -> None:
-        """Run a call, and print what the kernel printed."""
-        counters.launch()
-        sys.stdout.write(call.run().printed)
 
     def call(self, grid: Any, block: Any, args: Sequence[Any], shared_mem: int = 0) -> Call:
         """Hold a launch against the limits and the parameters.
@@ -106,7 +107,8 @@ class Function:
         """What the kernel takes, in order."""
         variables = [variable for variable, _ in self.entry.parameters]
         types = [variable.type for variable in variables]
-        declared = declarations(self.program.source, self.entry.name, types) or [None] * len(types)
+        declared: Sequence[Declaration | None] = declarations(self.program.source, self.entry.name, types)
+        declared = declared or [None] * len(types)
         return [
             Parameter(number, self.name, variable.type, variable.size, each)
             for number, (variable, each) in enumerate(zip(variables, declared, strict=True))

@@ -102,12 +102,12 @@ class RawKernel:
     @property
     def local_size_bytes(self) -> int:
         """Local memory (arrays and spilled registers), in bytes a thread."""
-        return self._resources().stack_bytes
+        return int(self._resources().stack_bytes)
 
     @property
     def num_regs(self) -> int:
         """Registers a thread."""
-        return self._resources().registers
+        return int(self._resources().registers)
 
     def _resources(self) -> Any:
         from gpucourse.simt.compile import kernel_resources
