@@ -22,19 +22,20 @@ from gpucourse.simt.occupancy import Occupancy, occupancy
 from gpucourse.simt.registers import WARP, Dim3
 from gpucourse.simt.run import BUDGET, DEFAULT_SHARED, launch
 
-_SOURCE_WIDTH = 46
+_SOURCE_WIDTH = 40
 _NO_LINE = "(no line of the source)"
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table: the counter, its heading, its decimals, what it means, and how hot a cell is."""
+    """One column: counter, heading, decimals, what it means, how hot a cell is; `text`: also in `table()`."""
 
     key: str
     heading: str
     decimals: int
     meaning: str
     heat: Callable[[Counters], float] | None = None
+    text: bool = True
 
 
 def _sector_waste(c: Counters) -> float:
@@ -55,7 +56,7 @@ COLUMNS = (
     Column("bytes_used_percent", "bytes used %", 1, "bytes asked for per 100 bytes moved", _sector_waste),
     Column("shared_requests", "shared requests", 0, "shared-memory loads and stores of warps"),
     Column("shared_wavefronts", "wave- fronts", 0, "passes through the banks that they take"),
-    Column("shared_wavefronts_per_request", "wavefronts/ request", 2, "mean wavefronts of a request", _bank_waste),
+    Column("shared_wavefronts_per_request", "wavefronts/ request", 2, "mean of a request", _bank_waste, False),
     Column("bank_conflicts", "bank conflicts", 0, "wavefronts beyond the ideal"),
     Column("bank_conflict_degree", "conflict degree", 0, "most words of one bank at once; 1 is free", _bank_waste),
     Column("atomic_requests", "atomic requests", 0, "atomic operations of warps"),
@@ -71,10 +72,10 @@ COLUMNS = (
 )  # fmt: skip
 #: Counts of PTX instructions, which the compiler's version changes.
 PTX_COLUMNS = (
-    Column("warp_instructions", "warp instructions", 0, "PTX instructions, once a warp"),
-    Column("thread_instructions", "thread instructions", 0, "PTX instructions, once an active lane"),
+    Column("warp_instructions", "PTX warp instructions", 0, "PTX instructions, once a warp"),
+    Column("thread_instructions", "PTX thread instructions", 0, "PTX instructions, once an active lane", None, False),
     Column("active_lanes", "active lanes", 1, "mean active lanes of a PTX instruction, of 32"),
-    Column("branches", "branches", 0, "conditional PTX branches of warps"),
+    Column("branches", "PTX branches", 0, "conditional PTX branches of warps", None, False),
 )
 
 
@@ -210,7 +211,8 @@ class Profile:
     def table(self) -> str:
         """The counters of each source line as text; columns without a number are left out.
 
-        Lines that only compute are summed as "other lines". What stands between ⟨ and ⟩ are PTX instructions.
+        Lines that neither access memory nor part a warp are summed as "other lines". What stands between ⟨ and ⟩ are
+        PTX instructions of warps, times the mean number of active lanes. `rows()` holds every counter.
         """
         return _text_table(self)
 
@@ -245,24 +247,25 @@ def _split(profile: Profile, columns: list[Column]) -> tuple[list[tuple[int, Cou
 
 
 def _text_table(profile: Profile) -> str:
-    columns = _shown_columns(profile)
+    columns = [column for column in _shown_columns(profile) if column.text]
     busy, others = _split(profile, columns)
     labels = [(str(line or ""), _cut(profile.source_line(line).strip()), counters) for line, counters in busy]
     labels += [("", "other lines", others), ("", "whole launch", profile.total)]
     body = [[number, text, *(_cell(c, column) for column in columns)] for number, text, c in labels]
     heading = _stacked(["line", "source", *(column.heading for column in columns)])
     widths = [max(len(row[i]) for row in (*heading, *body)) for i in range(len(columns) + 2)]
-    ptx = ["⟨PTX: " + ", ".join(column.heading for column in PTX_COLUMNS) + "⟩"]
-    ends = ["" for _ in heading[1:]] + ptx + [_ptx_cells(c) for _, _, c in labels]
+    ends = ["" for _ in heading[1:]] + [_PTX_HEADING] + [_ptx_cells(c) for _, _, c in labels]
     lines = [_line_of(row, widths, end) for row, end in zip((*heading, *body), ends, strict=True)]
     rule = "-" * (sum(widths) + 2 * len(widths) - 2)
     lines[len(heading) : len(heading)] = [rule]
     return "\n".join([_title(profile), *lines[:-1], rule, lines[-1], *_summary(profile)])
 
 
+_PTX_HEADING = "⟨PTX × lanes⟩"
+
+
 def _ptx_cells(counters: Counters) -> str:
-    numbers = (f"{getattr(counters, c.key):,.{c.decimals}f}" for c in PTX_COLUMNS)
-    return f"⟨{', '.join(numbers)}⟩"
+    return f"⟨{' × '.join(f'{getattr(counters, c.key):,.{c.decimals}f}' for c in PTX_COLUMNS if c.text)}⟩"
 
 
 def _line_of(row: list[str], widths: list[int], end: str) -> str:
