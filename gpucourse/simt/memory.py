@@ -85,10 +85,10 @@ class Memory:
         place = bisect.bisect_right(self._bases, address) - 1
         if place >= 0 and address < self._bases[place] + self._allocations[place].size:
             return self._allocations[place]
-        array = _registry.array_at(address)
+        base, array = _registry.holder(address)
         if array is None:
             return None
-        allocation = _registry.allocation(array, "an array that is not an argument")
+        allocation = Allocation(base, bytes_of(array), "an array that is not an argument")
         self.add(allocation)
         return allocation
 
@@ -263,26 +263,43 @@ class Registry:
     def address(self, array: NDArray[Any]) -> int:
         """Device address of the first element of `array`, which may be a view."""
         owner = owner_of(array)
-        return self._base(owner) + array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+        offset: int = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+        return self._base(owner) + offset
 
     def allocation(self, array: NDArray[Any], name: str, read_only: bool = False) -> Allocation:
         """The allocation of the array that owns the memory of `array`."""
         owner = owner_of(array)
         return Allocation(self._base(owner), bytes_of(owner), name, read_only)
 
+    def alias(self, array: NDArray[Any], address: int) -> None:
+        """Let kernels reach `array` at a second address too: the one that a learner was shown, and may hand over."""
+        owner = owner_of(array)
+        self._base(owner)
+        base = address - _first_byte(array) + _first_byte(owner)
+        if base not in self._by_address:
+            weakref.finalize(owner, self._forget, id(owner), base).atexit = False
+            self._by_address[base] = id(owner)
+            bisect.insort(self._addresses, base)
+
     def array_at(self, address: int) -> NDArray[Any] | None:
         """The living array that holds an address, if any."""
+        return self.holder(address)[1]
+
+    def holder(self, address: int) -> tuple[int, NDArray[Any] | None]:
+        """(where it begins, the living array that holds an address), or (0, None)."""
         place = bisect.bisect_right(self._addresses, address) - 1
         if place < 0:
-            return None
-        array = self._by_array[self._by_address[self._addresses[place]]][1]()
-        return array if array is not None and address < self._addresses[place] + array.nbytes else None
+            return 0, None
+        base = self._addresses[place]
+        known = self._by_array.get(self._by_address[base])
+        array = known[1]() if known else None
+        return (base, array) if array is not None and address < base + extent(array) else (0, None)
 
     def _base(self, owner: NDArray[Any]) -> int:
         known = self._by_array.get(id(owner))
         if known is not None and known[1]() is owner:
             return known[0]
-        base, key = self.reserve(owner.nbytes), id(owner)
+        base, key = self.reserve(extent(owner)), id(owner)
         self._by_array[key] = base, weakref.ref(owner, lambda _: self._forget(key, base))
         self._by_address[base] = key
         bisect.insort(self._addresses, base)
@@ -305,11 +322,27 @@ def owner_of(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def bytes_of(owner: NDArray[Any]) -> NDArray[np.uint8]:
-    """All bytes of a contiguous array, as a view; raises `ValueError` for an array with gaps."""
-    flat = owner.reshape(-1) if owner.flags.c_contiguous else owner.T.reshape(-1)
-    if not np.shares_memory(flat, owner) and owner.size:
-        raise ValueError("an array with gaps and without a base cannot be an argument")
-    return flat.view(np.uint8)
+    """All bytes from an array's first to its last, as a view."""
+    if owner.flags.c_contiguous:
+        return owner.reshape(-1).view(np.uint8)
+    # axes in another order, or gaps between the elements
+    first = tuple(0 if stride >= 0 else -1 for stride in owner.strides)
+    corner = owner[tuple(slice(at, at + 1 or None) for at in first)].reshape(-1).view(np.uint8)
+    low, high = np.lib.array_utils.byte_bounds(owner)
+    return np.lib.stride_tricks.as_strided(corner, (high - low,), (1,))
+
+
+def _first_byte(array: NDArray[Any]) -> int:
+    low: int = np.lib.array_utils.byte_bounds(array)[0]
+    return low
+
+
+def extent(array: NDArray[Any]) -> int:
+    """Bytes from an array's first to its last, gaps included."""
+    if array.flags.forc:
+        return array.nbytes
+    low, high = np.lib.array_utils.byte_bounds(array)
+    return int(high - low)
 
 
 _registry = Registry()
