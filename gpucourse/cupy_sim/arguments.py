@@ -11,7 +11,7 @@ from gpucourse.errors import LaunchError
 
 from .array import ndarray
 from .declarations import Declaration
-from .memory import MemoryPointer
+from .memory import MemoryPointer, first_byte
 
 # PTX type of a scalar parameter -> (kinds of NumPy scalars it takes, bytes, what to write for a number)
 _SCALARS = {
@@ -86,7 +86,18 @@ def _array(parameter: Parameter, value: ndarray) -> np.ndarray:
             parameter, f"an array of {dtype} was given, whose bytes it would read as {declared.dtype}",
             f"x.astype(cp.{declared.dtype}), or x.view(cp.{declared.dtype}) where that is meant",
         )  # fmt: skip
-    return value._host
+    return _writable(value._host)
+
+
+def _writable(host: np.ndarray) -> np.ndarray:
+    """NumPy protects the memory under a broadcast view from writes; a device does not."""
+    if host.flags.writeable:
+        return host
+    from gpucourse.simt.memory import bytes_of, owner_of
+
+    owner = owner_of(host)
+    offset = first_byte(host) - first_byte(owner)
+    return np.ndarray(host.shape, host.dtype, bytes_of(owner), offset, host.strides) if owner.flags.writeable else host
 
 
 def _same_bits(declared: Declaration, dtype: np.dtype) -> bool:

@@ -12,7 +12,7 @@ from . import counters
 from .array import array, ndarray, own, unowned, wrap
 from .casting import device_dtype
 from .delegate import device_function, host_of
-from .memory import UnownedMemory
+from .memory import POISON, UnownedMemory
 
 # NumPy's function of the same name, one launch, no array among the arguments
 FROM_NUMBERS = "eye identity linspace logspace tri indices diag_indices mask_indices tril_indices triu_indices " \
@@ -64,8 +64,11 @@ def get_array_module(*args: Any) -> Any:
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
-    """Return a device array of `shape` whose elements are not set."""
-    return ndarray(shape, dtype, order=order)
+    """Return a device array of `shape` whose elements are not set; every byte is 0xCB, so that none is luckily zero."""
+    made = ndarray(shape, dtype, order=order)
+    made._host.reshape(-1, order="A").view(np.uint8).fill(POISON)
+    made._memory.poisoned = True
+    return made
 
 
 def zeros(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:

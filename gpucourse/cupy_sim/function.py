@@ -14,6 +14,7 @@ from gpucourse.errors import LaunchError
 
 from . import counters
 from .arguments import Parameter, bind
+from .array import ndarray
 from .declarations import Declaration, declarations
 from .driver import (
     DEFAULT_SHARED,
@@ -36,7 +37,10 @@ Dim3 = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Call:
-    """A launch that was found to be sound: what `gpucourse.simt.run.launch` takes, arrays as NumPy arrays."""
+    """A launch that was found to be sound: what `gpucourse.simt.run.launch` takes, arrays as NumPy arrays.
+
+    `poisoned` are the numbers of the arguments whose memory was filled with 0xCB when it was made (`cp.empty`).
+    """
 
     program: Program
     name: str
@@ -44,6 +48,7 @@ class Call:
     block: Dim3
     args: tuple[Any, ...]
     shared_bytes: int
+    poisoned: frozenset[int] = frozenset()
 
     def run(self, **options: Any) -> Launch:
         """Run it; `options` are the simulator's own, such as `schedule="adversarial"`."""
@@ -100,7 +105,8 @@ class Function:
         if len(args) != len(self.parameters):
             raise self._wrong_count(args)
         bound = tuple(map(bind, self.parameters, args))
-        return Call(self.program, self.name, grid3, block3, bound, shared)
+        poisoned = (number for number, each in enumerate(args) if isinstance(each, ndarray) and each._memory.poisoned)
+        return Call(self.program, self.name, grid3, block3, bound, shared, frozenset(poisoned))
 
     @cached_property
     def parameters(self) -> list[Parameter]:

@@ -63,8 +63,16 @@ class _Chunk:
             self.next.prev = self
 
 
+POISON = 0xCB  # fills memory that a program has not set
+
+
 class PooledMemory:
-    """One allocation; it returns to its pool when nothing refers to it any more."""
+    """One allocation; it returns to its pool when nothing refers to it any more.
+
+    `poisoned`: it was filled with the byte POISON, so that bytes which are still that were probably never written.
+    """
+
+    poisoned = False
 
     def __init__(self, pool: MemoryPool, chunk: _Chunk, nbytes: int) -> None:
         self._pool, self._chunk, self._nbytes = pool, chunk, nbytes
@@ -89,6 +97,8 @@ class PooledMemory:
 class UnownedMemory:
     """Memory that another library owns; the pool does not know it."""
 
+    poisoned = False
+
     def __init__(self, host: np.ndarray) -> None:
         self.host = host
         self.ptr, self.size, self.device_id = first_byte(host), host.nbytes, 0
@@ -98,8 +108,16 @@ class MemoryPointer:
     """A place in device memory: an allocation and an offset in bytes."""
 
     def __init__(self, mem: Any, offset: int) -> None:
-        self.mem, self._offset = mem, offset
-        self.ptr, self.device_id = mem.ptr + offset, mem.device_id
+        self.mem, self._offset, self.device_id = mem, offset, mem.device_id
+
+    @property
+    def ptr(self) -> int:
+        """The address; an integer of this value is a pointer for kernels."""
+        from gpucourse.simt.memory import registry
+
+        if self.mem.size:
+            registry().alias(self.mem.host, self.mem.ptr)
+        return int(self.mem.ptr + self._offset)
 
     @property
     def device(self) -> Any:
