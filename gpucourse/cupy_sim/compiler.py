@@ -24,6 +24,9 @@ class CompileException(CompileError):
     def __repr__(self) -> str:
         return str(self)
 
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return _again, super().__reduce__()[1]  # by a name of ours: the class bears CuPy's
+
     def dump(self, f: Any) -> None:
         """Write the log and the source with line numbers to an open text file."""
         lines = self.source.split("\n")
@@ -32,6 +35,10 @@ class CompileException(CompileError):
         numbered = "".join(f"{number:0{digits}d} {line.rstrip()}\n" for number, line in enumerate(lines, 1))
         f.write(f"{head}Options: {' '.join(self.options)}\nCUDA source:\n{numbered}-----\n")
         f.flush()
+
+
+def _again(*arguments: Any) -> CompileException:
+    return CompileException(*arguments)
 
 
 CompileException.__module__ = "cupy.cuda.compiler"  # as CuPy prints it

@@ -34,7 +34,11 @@ class CUDADriverError(LaunchError, RuntimeError):
         super().__init__(f"{text}\n{detail}" if detail else text)
 
     def __reduce__(self) -> Any:
-        return type(self), (self.status, self.detail)
+        return _again, (self.status, self.detail)  # by a name of ours: the class bears CuPy's
+
+
+def _again(status: int, detail: str) -> CUDADriverError:
+    return CUDADriverError(status, detail)
 
 
 CUDADriverError.__module__ = "cupy_backends.cuda.api.driver"  # as CuPy prints it

@@ -114,7 +114,8 @@ class RawKernel:
 
         if self._file_path is not None:
             raise SimulatorLacks("the registers of a kernel from a PTX file")
-        return kernel_resources(self._code, self._options, self._names)[self.kernel.entry.name]
+        name = self.kernel.entry.name   # compiles: its error is CuPy's
+        return kernel_resources(self._code, self._options, self._names)[name]
 
     ptx_version = property(lambda self: 75, doc="The architecture that the simulator compiles for: 10 major + minor.")
     binary_version = property(lambda self: 75, doc="As `ptx_version`.")
