@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +35,16 @@ class Barriers:
     """All barriers of a wave's blocks; `parked` are the fragments that wait, already past the instruction."""
 
     def __init__(self, shape: Shape, wave: Any) -> None:
-        self.shape, self.wave = shape, wave
+        # weakly: a wave holds its barriers, and a cycle would keep the arrays until the garbage collector comes
+        self.shape, self._wave = shape, weakref.ref(wave)
         self.parked: list[Fragment] = []
         self._at: list[tuple[int, _Reduction | None]] = []
         self._states: dict[int, _State] = {}
+
+    @property
+    def wave(self) -> Any:
+        """The wave that these barriers belong to."""
+        return self._wave()
 
     def arrive(
         self, f: Fragment, instruction: Instruction, alive: NDArray[np.bool_], living: int

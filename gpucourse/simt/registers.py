@@ -24,6 +24,11 @@ Dim3 = tuple[int, int, int]
 WARP = 32
 _RAW = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
+# A wave's registers are arrays of about 128 KB, which glibc hands back to the system when they are freed, and takes
+# page by page again at the next launch: half the time of a small one. Once a larger block has come and gone it keeps
+# up to twice that block (mallopt(3), M_MMAP_THRESHOLD). These 16 MB are never touched, so they cost nothing.
+np.empty(16 << 20, np.uint8)
+
 
 @dataclass(frozen=True)
 class Shape:
