@@ -90,6 +90,7 @@ class CIndexer {
   ptrdiff_t index_[N];
   typedef ptrdiff_t index_t[N];
 public:
+  typedef _CShape<N> meta_t;
   static const int ndim = N;
   __device__ CIndexer(const _CShape<N>& meta) : meta_(meta) {}
   __device__ ptrdiff_t size() const { return meta_.size; }
@@ -113,6 +114,7 @@ private:
 template <bool use_32bit_indexing>
 class CIndexer<0, use_32bit_indexing> {
 public:
+  typedef _CShape<0> meta_t;
   static const int ndim = 0;
   __device__ CIndexer(const _CShape<0>&) {}
   __device__ ptrdiff_t size() const { return 1; }
@@ -166,7 +168,7 @@ template <typename T> struct __align__(2 * sizeof(T)) complex {
   typedef T value_type;
   T re_, im_;
   __device__ complex(const T& re = T(), const T& im = T()) : re_(re), im_(im) {}
-  __device__ complex(const complex& z) = default;
+  complex(const complex& z) = default;
   template <typename U> __device__ complex(const complex<U>& z) : re_(z.real()), im_(z.imag()) {}
   complex& operator=(const complex&) = default;
   __device__ T real() const { return re_; }
@@ -177,23 +179,33 @@ template <typename T> struct __align__(2 * sizeof(T)) complex {
   __device__ complex& operator-=(const complex& z) { return *this = *this - z; }
   __device__ complex& operator*=(const complex& z) { return *this = *this * z; }
   __device__ complex& operator/=(const complex& z) { return *this = *this / z; }
-  friend __device__ complex operator+(const complex& x) { return x; }
-  friend __device__ complex operator-(const complex& x) { return complex(-x.re_, -x.im_); }
-  friend __device__ complex operator+(const complex& x, const complex& y) {
-    return complex(x.re_ + y.re_, x.im_ + y.im_);
-  }
-  friend __device__ complex operator-(const complex& x, const complex& y) { return x + -y; }
-  friend __device__ complex operator*(const complex& x, const complex& y) {
-    return complex(x.re_ * y.re_ - x.im_ * y.im_, x.re_ * y.im_ + x.im_ * y.re_);
-  }
-  friend __device__ complex operator/(const complex& x, const complex& y) {
-    T scale = fabs(y.re_) + fabs(y.im_);  // keeps the squares in range
-    T a = x.re_ / scale, b = x.im_ / scale, c = y.re_ / scale, d = y.im_ / scale, square = c * c + d * d;
-    return complex((a * c + b * d) / square, (b * c - a * d) / square);
-  }
-  friend __device__ bool operator==(const complex& x, const complex& y) { return x.re_ == y.re_ && x.im_ == y.im_; }
-  friend __device__ bool operator!=(const complex& x, const complex& y) { return !(x == y); }
 };
+template <typename T> __device__ complex<T> operator+(const complex<T>& x) { return x; }
+template <typename T> __device__ complex<T> operator-(const complex<T>& x) { return complex<T>(-x.re_, -x.im_); }
+template <typename T> __device__ complex<T> operator+(const complex<T>& x, const complex<T>& y) {
+  return complex<T>(x.re_ + y.re_, x.im_ + y.im_);
+}
+template <typename T> __device__ complex<T> operator-(const complex<T>& x, const complex<T>& y) { return x + -y; }
+template <typename T> __device__ complex<T> operator*(const complex<T>& x, const complex<T>& y) {
+  return complex<T>(x.re_ * y.re_ - x.im_ * y.im_, x.re_ * y.im_ + x.im_ * y.re_);
+}
+template <typename T> __device__ complex<T> operator/(const complex<T>& x, const complex<T>& y) {
+  T scale = fabs(y.re_) + fabs(y.im_);  // keeps the squares in range
+  T a = x.re_ / scale, b = x.im_ / scale, c = y.re_ / scale, d = y.im_ / scale, square = c * c + d * d;
+  return complex<T>((a * c + b * d) / square, (b * c - a * d) / square);
+}
+template <typename T> __device__ bool operator==(const complex<T>& x, const complex<T>& y) {
+  return x.re_ == y.re_ && x.im_ == y.im_;
+}
+template <typename T> __device__ bool operator!=(const complex<T>& x, const complex<T>& y) { return !(x == y); }
+// a number beside a complex<T> must be a T: so it is with CuPy's header
+#define _WITH_NUMBERS(R, op) \
+  template <typename T> __device__ R operator op(const complex<T>& x, const T& y) { return x op complex<T>(y); } \
+  template <typename T> __device__ R operator op(const T& x, const complex<T>& y) { return complex<T>(x) op y; }
+_WITH_NUMBERS(complex<T>, +) _WITH_NUMBERS(complex<T>, -) _WITH_NUMBERS(complex<T>, *) _WITH_NUMBERS(complex<T>, /)
+_WITH_NUMBERS(bool, ==) _WITH_NUMBERS(bool, !=)
+}
+using thrust::complex;
 """
 # functions of complex<T>, each on one line: result, name, parameters and what is returned
 _COMPLEX_FUNCTIONS = """
@@ -227,11 +239,14 @@ def _complex_function(line: str) -> str:
     return f"template <typename T> __device__ {result} {parameters} {{ return {body}; }}"
 
 
-COMPLEX = "\n".join([
-    _COMPLEX_CLASS,
-    *map(_complex_function, _COMPLEX_FUNCTIONS.strip().split("\n")),
-    "}\nusing thrust::complex; using thrust::conj; using thrust::norm; using thrust::arg; using thrust::polar;",
-])  # fmt: skip
+def _complex() -> str:
+    lines = _COMPLEX_FUNCTIONS.strip().split("\n")
+    names = dict.fromkeys(line.split(" ")[1].split("(")[0] for line in lines)
+    again = " ".join(f"using ::{name};" for name in names)
+    return "\n".join([_COMPLEX_CLASS, *map(_complex_function, lines), f"namespace thrust {{ {again} }}"])
+
+
+COMPLEX = _complex()
 
 #: NumPy's types -> CuPy's names of them in CUDA C.
 TYPE_NAMES = {

@@ -9,7 +9,7 @@ from .array import ndarray
 from .carray import located, prelude, type_name
 from .compiler import is_valid_kernel_name
 from .driver import MAX_GRID
-from .generated import Argument, Generated, as_type, body_parameters, entry, run, typedefs, types_of
+from .generated import Argument, Generated, as_type, body_parameters, entry, indexer, run, typedefs, types_of
 from .layout import Layout, layout, merge_axes
 from .parameters import Parameter, TypeMap, broadcast_shape, decide_types, outputs, parse, preprocess
 
@@ -84,26 +84,26 @@ class ElementwiseKernel(Generated):
 
     def _launch(self, args: list[Any], shape: tuple[int, ...], types: TypeMap, block_size: int) -> None:
         made, shape = arrange(self.params, args, shape, self.reduce_dims)
-        source = self._source(made, (len(shape),), types)
+        source = self._source(made, (indexer(shape),), types)
         size = math.prod(shape)
         blocks = min(-(-size // block_size), MAX_GRID[0])
         options = self.kwargs.get("options", ())
         run(source, options, self.name, made, [shape], [], blocks, min(block_size, size))
 
-    def _written(self, args: list[Argument], ndims: tuple[int, ...], types: TypeMap) -> str:
-        return self._loop(args, ndims[0], types, **self.kwargs)
+    def _written(self, args: list[Argument], loops: tuple[str, ...], types: TypeMap) -> str:
+        return self._loop(args, loops[0], types, **self.kwargs)
 
     def _loop(
-        self, args: list[Argument], ndim: int, types: TypeMap, loop_prep: str = "", after_loop: str = "",
+        self, args: list[Argument], loop: str, types: TypeMap, loop_prep: str = "", after_loop: str = "",
         options: tuple[str, ...] = (),
     ) -> str:  # fmt: skip
         texts = "".join((self.preamble, loop_prep, self.operation, after_loop))
-        parameters = [*body_parameters(self.params, args), f"CIndexer<{ndim}> _ind"]
+        parameters = [*body_parameters(self.params, args), f"{loop} _ind"]
         return prelude(types_of(args), texts) + "\n" + _LOOP.format(
             preamble=located("preamble", self.preamble), types=typedefs(types), parameters=", ".join(parameters),
             before=located("loop_prep", loop_prep + ";"), elements=self._elements(args),
             operation=located("operation", self.operation), after=located("after_loop", after_loop + ";"),
-            entry=located("operation", entry(self.name, self.params, args, {"_ind": ndim}, "")),
+            entry=located("operation", entry(self.name, self.params, args, {"_ind": loop}, "")),
         )  # fmt: skip
 
     def _elements(self, args: list[Argument]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -26,14 +27,14 @@ class Generated:
         self._sources: dict[Any, str] = {}
         self._cached_codes: dict[tuple[np.dtype, ...], str] = {}
 
-    def _written(self, args: list[Argument], ndims: tuple[int, ...], types: TypeMap) -> str:
-        """Return the CUDA C for arguments of these types and shapes; `ndims` are the indexers' numbers of axes."""
+    def _written(self, args: list[Argument], loops: tuple[str, ...], types: TypeMap) -> str:
+        """Return the CUDA C for arguments of these types and shapes; `loops` are the types of the indexers."""
         raise NotImplementedError
 
-    def _source(self, args: list[Argument], ndims: tuple[int, ...], types: TypeMap) -> str:
-        known = (tuple(map(key, args)), ndims, types)
+    def _source(self, args: list[Argument], loops: tuple[str, ...], types: TypeMap) -> str:
+        known = (tuple(map(key, args)), loops, types)
         if known not in self._sources:
-            source = self._sources[known] = self._written(args, ndims, types)
+            source = self._sources[known] = self._written(args, loops, types)
             arrays = tuple(each.host.dtype for each in args if isinstance(each, Layout))
             self._cached_codes.setdefault(arrays, source)
         return self._sources[known]
@@ -76,6 +77,11 @@ def c_name(parameter: Parameter, arg: Argument) -> str:
     return f"_raw_{parameter.name}" if isinstance(arg, Layout) and not parameter.raw else parameter.name
 
 
+def indexer(shape: tuple[int, ...]) -> str:
+    """Return the type of the indexer of a loop over `shape`."""
+    return f"CIndexer<{len(shape)}, {int(math.prod(shape) < 1 << 31)}>"
+
+
 def body_parameters(params: Sequence[Parameter], args: Sequence[Argument]) -> list[str]:
     """Return the parameters of the function that holds the loop."""
     return [
@@ -84,13 +90,14 @@ def body_parameters(params: Sequence[Parameter], args: Sequence[Argument]) -> li
     ]
 
 
-def entry(name: str, params: Sequence[Parameter], args: Sequence[Argument], indexers: dict[str, int], last: str) -> str:
+def entry(name: str, params: Sequence[Parameter], args: Sequence[Argument], indexers: dict[str, str], last: str) -> str:
     """Return the kernel itself, which hands pointers, shapes and strides to `_body` as arrays.
 
-    The pointers bear the learner's names, so that a fault names the array. `indexers` are names and numbers of axes,
-    `last` a parameter more.
+    The pointers bear the learner's names, so that a fault names the array. `indexers` are names and types,
+    `last` is a parameter more.
     """
     given, made = [], []
+    shapes = "".join(f"typedef {c_type}::meta_t _meta{index}; " for index, c_type in indexers.items())
     for number, (parameter, arg) in enumerate(zip(params, args, strict=True)):
         if isinstance(arg, Layout):
             given += [f"{type_name(arg.host.dtype)}* {parameter.name}", f"_CShape<{len(arg.shape)}> _meta{number}"]
@@ -98,13 +105,13 @@ def entry(name: str, params: Sequence[Parameter], args: Sequence[Argument], inde
         else:
             given.append(f"{type_name(arg.dtype)} {parameter.name}")
             made.append(parameter.name)
-    for index, ndim in indexers.items():
-        given.append(f"_CShape<{ndim}> {index}")
-        made.append(f"CIndexer<{ndim}>({index})")
+    for index, c_type in indexers.items():
+        given.append(f"_meta{index} {index}")
+        made.append(f"{c_type}({index})")
     if last:
         given.append(f"int {last}")
         made.append(last)
-    return f'extern "C" __global__ void {name}({", ".join(given)}) {{ _body({", ".join(made)}); }}'
+    return f'{shapes}extern "C" __global__ void {name}({", ".join(given)}) {{ _body({", ".join(made)}); }}'
 
 
 def run(

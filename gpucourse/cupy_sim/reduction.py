@@ -13,7 +13,7 @@ from .array import ndarray
 from .carray import located, prelude
 from .compiler import is_valid_kernel_name
 from .elementwise import element_type
-from .generated import Argument, Generated, as_type, body_parameters, entry, run, typedefs, types_of
+from .generated import Argument, Generated, as_type, body_parameters, entry, indexer, run, typedefs, types_of
 from .layout import Layout, layout, merge_axes
 from .parameters import Parameter, TypeMap, broadcast_shape, decide_types, outputs, parse, preprocess
 
@@ -136,7 +136,7 @@ class ReductionKernel(Generated):
         wide = in_size // out_size > 0x7FFFFFFF
         types = (*types, ("IndexT", np.dtype(np.int64 if wide else np.int32)))
         made = [*in_args, *out_args]
-        source = self._source(made, (len(in_shape), len(out_shape)), types)
+        source = self._source(made, (indexer(in_shape), indexer(out_shape)), types)
         stride = block_stride(in_size, out_size, _run_of_outputs(self.params, made, out_shape))
         run(source, self.options, self.name, made, [in_shape, out_shape], [np.int32(stride)], -(-out_size // stride),
             BLOCK)  # fmt: skip
@@ -158,23 +158,18 @@ class ReductionKernel(Generated):
             made[number] = each
         return made, shape
 
-    def _written(self, args: list[Argument], ndims: tuple[int, ...], types: TypeMap) -> str:
-        indexers = dict(zip(("_in_ind", "_out_ind"), ndims, strict=True))
-        parameters = body_parameters(self.params, args) + [f"CIndexer<{n}> {name}" for name, n in indexers.items()]
+    def _written(self, args: list[Argument], loops: tuple[str, ...], types: TypeMap) -> str:
+        indexers = dict(zip(("_in_ind", "_out_ind"), loops, strict=True))
+        parameters = body_parameters(self.params, args) + [f"{c_type} {name}" for name, c_type in indexers.items()]
         texts = " ".join((self.preamble, self.map_expr, self.reduce_expr, self.post_map_expr, self.reduce_type))
         return prelude(types_of(args), texts) + "\n" + _LOOP.format(
             preamble=located("preamble", self.preamble), types=typedefs(types), block=BLOCK, identity=self.identity,
-            reduce=_one_line(self.reduce_expr), post_map=_one_line(self.post_map_expr), reduce_type=self.reduce_type,
+            reduce=self.reduce_expr, post_map=self.post_map_expr, reduce_type=self.reduce_type,
             parameters=", ".join([*parameters, "int _block_stride"]), ins=_elements(self.params, args, self.nin, True),
             outs=_elements(self.params, args, self.nin, False), post=located("post_map_expr", "POST_MAP(_s);"),
             map=located("map_expr", f"_type_reduce _a = static_cast<_type_reduce>({self.map_expr});"),
             entry=located("map_expr", entry(self.name, self.params, args, indexers, "_block_stride")),
         )  # fmt: skip
-
-
-def _one_line(expression: str) -> str:
-    """An expression fit for a macro, which ends with its line."""
-    return " ".join(expression.split("\n"))
 
 
 def _elements(params: tuple[Parameter, ...], args: list[Argument], nin: int, of_inputs: bool) -> str:

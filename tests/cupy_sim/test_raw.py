@@ -137,13 +137,15 @@ def test_a_fault_names_its_place_and_the_session_goes_on():
 def test_scalars_of_every_kind_by_value():
     out = cp.zeros(14)
     values = (np.bool_(True), np.int8(-7), np.int16(-300), np.int32(-70_000), np.uint32(2**32 - 1), -(2**40),
-              np.float32(0.5), 0.1, np.float16(-2.5), np.complex64(3 - 4j), np.array((1.5, -6), PAIR), 2**63)  # fmt: skip
+              np.float32(0.5), 0.1, np.float16(-2.5), np.complex64(3 - 4j), np.array((1.5, -6), PAIR),
+              2**63)  # fmt: skip
     cp.RawKernel(KINDS, "kinds")((1,), (1,), (out, *values))
     assert out.tolist() == [1, -7, -300, -70_000, 2**32 - 1, -(2**40), 0.5, 0.1, -2.5, 3, -4, 1.5, -6, 2**63]
 
 
 # all of these fit `int n`
-INTEGERS = [100, np.int32(100), np.uint32(100), np.int64(100), np.uint64(100), np.array(100), np.array([[100]], np.int32)]
+KINDS_OF_INT = (np.int32, np.uint32, np.int64, np.uint64, np.array)
+INTEGERS = [100, *(kind(100) for kind in KINDS_OF_INT), np.array([[100]], np.int32)]
 
 
 @pytest.mark.parametrize("n", INTEGERS, ids=repr)
@@ -162,8 +164,8 @@ def test_negative_integers_arrive():
 
 
 MISREAD = {
-    "float": ((2.0, "x", "y", 100), "argument 0 (`a`) of saxpy is declared `float`; 2.0 was given, which is "
-              "handed over as a double. Write np.float32(2.0)"),
+    "float": ((2.0, "x", "y", 100), "argument 0 (`a`) of saxpy is declared `float`; 2.0 was given, which is handed "
+              "over as a double. Write np.float32(2.0)"),
     "float64": ((np.float64(2), "x", "y", 100), "as a float64. Write np.float32(2.0)"),
     "int for float": ((2, "x", "y", 100), "as a 64-bit integer. Write np.float32(2)"),
     "float16": ((np.float16(2), "x", "y", 100), "as a float16. Write np.float32(2.0)"),
