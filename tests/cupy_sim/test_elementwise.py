@@ -11,7 +11,7 @@ import pytest
 
 from gpucourse import cupy_sim as cp
 from gpucourse.cupy_sim import carray, compiler
-from gpucourse.cupy_sim.layout import packed
+from gpucourse.cupy_sim.layout import layout, merge_axes, packed
 from gpucourse.errors import KernelFault
 from gpucourse.simt import compile as simt_compile
 from gpucourse.simt.memory import registry
@@ -180,6 +180,26 @@ def test_broadcast_and_strided_arrays_of_any_shape(reduce_dims):
             np.testing.assert_array_equal(kernel(device, cp.asarray(y)).get(), expected)
 
 
+# a view of an array of shape (4, 5, 6) -> axes that are left: every second of 6 columns continues in the next row
+VIEWS = {
+    "all": (lambda x: x, 1), "rows": (lambda x: x[::2], 2), "even columns": (lambda x: x[..., ::2], 1),
+    "fourth columns": (lambda x: x[..., ::4], 2), "middle": (lambda x: x[:, 1:3], 2), "reversed": (lambda x: x[::-1], 2),
+    "transposed": (lambda x: x.T, 3), "last two": (lambda x: x.transpose(0, 2, 1), 3), "one row": (lambda x: x[:1], 1),
+    "one column": (lambda x: x[..., 1:2], 1), "corner": (lambda x: x[::2, 1:3, ::4], 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("view", "axes"), VIEWS.values(), ids=VIEWS)
+def test_axes_are_merged_where_strides_allow_it(view, axes):
+    host = np.arange(120.0).reshape(4, 5, 6)
+    x, expected = view(cp.asarray(host)), view(host)
+    assert layout(expected).c_contiguous == expected.flags.c_contiguous
+    merged, shape = merge_axes([layout(expected)], expected.shape)
+    assert (len(shape), merged[0].shape) == (axes, shape)
+    np.testing.assert_array_equal(cp.ElementwiseKernel("T x", "T z", "z = x")(x).get(), expected)
+    np.testing.assert_array_equal(cp.ElementwiseKernel("T x, T y", "T z", "z = x - y")(x, x * 2).get(), -expected)
+
+
 def test_outputs_may_be_views_and_inputs():
     x = cp.arange(24.0).reshape(4, 6)
     double = cp.ElementwiseKernel("T x", "T y", "y = 2 * x")
@@ -230,8 +250,9 @@ def test_the_index_and_what_an_array_knows():
 def test_all_raw_needs_a_size():
     kernel = cp.ElementwiseKernel("raw T x", "T z", "z = x[i % x.size()]")
     assert kernel(cp.arange(3.0), size=7).tolist() == [0, 1, 2, 0, 1, 2, 0]
-    with pytest.raises(ValueError, match="Loop size is undecided"):
-        kernel(cp.arange(3.0))
+    for size in ({}, {"size": -1}):
+        with pytest.raises(ValueError, match="Loop size is undecided"):
+            kernel(cp.arange(3.0), **size)
     with pytest.raises(ValueError, match=r"Specified 'size' can be used only if all of the ndarray are 'raw'\."):
         squared_diff()(cp.arange(3.0), 1, size=3)
     with pytest.raises(ValueError, match="Output array size is Undecided"):

@@ -196,6 +196,14 @@ def test_what_a_kernel_would_misread_is_reported(args, text):
     assert y.tolist() == [1] * 100
 
 
+def test_an_array_for_a_number_of_64_bits_is_reported():
+    for kind, instead in (("long long", "np.int64"), ("size_t", "np.uint64"), ("double", "np.float64")):
+        kernel = cp.RawKernel(f'extern "C" __global__ void f({kind} n) {{ }}', "f")
+        kernel((1,), (1,), (np.float64(3) if kind == "double" else 3,))
+        with pytest.raises(LaunchError, match=rf"declared `{kind}`; a device array .* was given. Write {instead}\("):
+            kernel((1,), (1,), (cp.zeros(3),))
+
+
 def test_types_that_the_source_does_not_settle_are_left_alone():
     source = """
     typedef float real;
@@ -391,6 +399,21 @@ def test_attributes():
     assert kernel.preferred_shared_memory_carveout == 50
     cupy = pytest.importorskip("cupy")
     assert set(found) <= {name for name in dir(cupy.RawKernel) if name[0] != "_"}
+
+
+def test_registers_limit_the_threads_of_a_block():
+    # 200 values live at once: more than a thread's 255 registers hold with their addresses
+    source = """extern "C" __global__ void many(double* x) {
+        double v[200];
+        #pragma unroll
+        for (int i = 0; i < 200; ++i) v[i] = x[i * 1024 + threadIdx.x];
+        #pragma unroll
+        for (int i = 0; i < 200; ++i) x[i * 1024 + threadIdx.x] = v[(i * 7) % 200] * v[199 - i];
+    }"""
+    kernel = cp.RawKernel(source, "many")
+    assert 249 <= kernel.num_regs <= 255   # given out in eights: 256 a thread, of a multiprocessor's 65,536
+    assert kernel.max_threads_per_block == 256
+    assert kernel.local_size_bytes > 0
 
 
 # ---- compilation
