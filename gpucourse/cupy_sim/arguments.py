@@ -161,7 +161,8 @@ def _scalar(parameter: Parameter, given: Any) -> Any:
 
 def _struct(parameter: Parameter, value: np.generic, given: Any) -> np.generic:
     if value.dtype.itemsize != parameter.size:
-        found = f"a value of {value.dtype.itemsize} bytes was given ({_plain(given)!r})"
+        shown = "" if value.dtype.kind == "V" else f" ({_plain(given)!r})"
+        found = f"a value of {value.dtype.itemsize} bytes was given{shown}"
         raise _misread(parameter, found, f"a value of {parameter.size} bytes, such as a NumPy structured scalar")
     return value
 

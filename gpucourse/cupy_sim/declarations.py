@@ -104,8 +104,9 @@ def _is(name: str, kernel: str) -> bool:
 
 
 def _without_comments(source: str) -> str:
+    source = source.replace("\\\n", " ")  # a backslash joins two lines
     source = re.sub(r"//[^\n]*|/\*.*?\*/", " ", source, flags=re.DOTALL)
-    return re.sub(r"^\s*#(?:[^\n]*\\\n)*[^\n]*", " ", source, flags=re.MULTILINE)
+    return re.sub(r"^\s*#[^\n]*", " ", source, flags=re.MULTILINE)
 
 
 def _kernels(source: str) -> Iterator[tuple[str, str]]:

@@ -47,11 +47,14 @@ def test_one_parameter(line):
 
 SOURCE = r"""
 #define SIZE 3
+#define KERNEL(name) \
+    __global__ void k(int of, int a, int macro)
 // __global__ void k(double nothing) {}
 /* __global__ void k(int no, int thing) {} */
 __device__ float k(float not_a_kernel) { return 0; }
 extern "C" __global__ void __launch_bounds__(256, 2) k(const float* x,   // input (device)
-                                                       Pair<int, 2> p, int n /* count, of x */) { }
+                                                       Pair<int, 2> p, int n \
+ /* count, of x */) { }
 template <typename T, int N> __global__ void add(T* x, float scale) { }
 __global__ void k2(int only);
 """

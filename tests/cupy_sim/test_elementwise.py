@@ -183,7 +183,8 @@ def test_broadcast_and_strided_arrays_of_any_shape(reduce_dims):
 # a view of an array of shape (4, 5, 6) -> axes that are left: every second of 6 columns continues in the next row
 VIEWS = {
     "all": (lambda x: x, 1), "rows": (lambda x: x[::2], 2), "even columns": (lambda x: x[..., ::2], 1),
-    "fourth columns": (lambda x: x[..., ::4], 2), "middle": (lambda x: x[:, 1:3], 2), "reversed": (lambda x: x[::-1], 2),
+    "fourth columns": (lambda x: x[..., ::4], 2), "middle": (lambda x: x[:, 1:3], 2),
+    "reversed": (lambda x: x[::-1], 2),
     "transposed": (lambda x: x.T, 3), "last two": (lambda x: x.transpose(0, 2, 1), 3), "one row": (lambda x: x[:1], 1),
     "one column": (lambda x: x[..., 1:2], 1), "corner": (lambda x: x[::2, 1:3, ::4], 3),
 }  # fmt: skip

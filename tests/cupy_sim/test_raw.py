@@ -78,6 +78,51 @@ def test_the_guides_complex_example():
     np.testing.assert_array_equal(y.get(), np.arange(25, dtype=np.complex64).reshape(5, 5) * (1 + 2j))
 
 
+def test_the_guides_custom_types():
+    kernel = cp.RawKernel(r"""
+    struct float5x5 { float row[5][5]; };
+    extern "C" __global__ void custom(float3 v, float5x5 m, float* out) {
+        out[0] = v.x; out[1] = v.y; out[2] = v.z;
+        for (int i = 0; i < 25; ++i) out[3 + i] = m.row[i / 5][i % 5];
+    }""", "custom")  # fmt: skip
+    float3 = np.dtype({"names": ["x", "y", "z"], "formats": [np.float32] * 3})
+    float5x5 = np.dtype({"names": ["dummy"], "formats": [(np.float32, (5, 5))]})
+    values, out = np.random.default_rng(0).random(28).astype(np.float32), cp.zeros(28, cp.float32)
+    kernel((1,), (1,), (values[:3].view(float3), values[3:].view(float5x5), out))   # arrays of size one
+    np.testing.assert_array_equal(out.get(), values)
+    with pytest.raises(LaunchError, match=r"\(`v`\) of custom is declared `float3`; a value of 100 bytes was given\."):
+        kernel((1,), (1,), (values[3:].view(float5x5), values[3:].view(float5x5), out))
+
+
+def test_the_guides_module():
+    module = cp.RawModule(code=r"""
+    extern "C"{
+
+    __global__ void test_sum(const float* x1, const float* x2, float* y, \
+                             unsigned int N)
+    {
+        unsigned int tid = blockDim.x * blockIdx.x + threadIdx.x;
+        if (tid < N) y[tid] = x1[tid] + x2[tid];
+    }
+
+    __global__ void test_multiply(const float* x1, const float* x2, float* y, \
+                                  unsigned int N)
+    {
+        unsigned int tid = blockDim.x * blockIdx.x + threadIdx.x;
+        if (tid < N) y[tid] = x1[tid] * x2[tid];
+    }
+
+    }""", options=("-std=c++14",))  # fmt: skip
+    n, x2 = 10, cp.ones((10, 10), dtype=cp.float32)
+    x1, y = cp.arange(n**2, dtype=cp.float32).reshape(n, n), cp.zeros((n, n), dtype=cp.float32)
+    module.get_function("test_sum")((n,), (n,), (x1, x2, y, n**2))
+    assert cp.allclose(y, x1 + x2)
+    module.get_function("test_multiply")((n,), (n,), (x1, x2, y, n**2))
+    assert cp.allclose(y, x1 * x2)
+    with pytest.raises(LaunchError, match=r"\(`N`\) of test_sum is declared `unsigned int`; 100.0 was given"):
+        module.get_function("test_sum")((n,), (n,), (x1, x2, y, 100.0))
+
+
 def test_views_are_handed_over_as_their_first_element():
     x, y = cp.arange(24, dtype=cp.float32).reshape(4, 6), cp.zeros(4, dtype=cp.float32)
     copy = cp.RawKernel('extern "C" __global__ void copy(const float* x, float* y) '
