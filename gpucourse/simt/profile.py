@@ -46,7 +46,7 @@ def _bank_waste(c: Counters) -> float:
     return c.bank_conflicts / c.shared_wavefronts if c.shared_wavefronts else 0.0
 
 
-#: What the source fixes. A cell without a `heat` of its own is as hot as its share of the column's largest number.
+#: What the source fixes. A cell whose column has no `heat` of its own is as hot as its share of the launch's number.
 COLUMNS = (
     Column("divergent_branches", "divergent branches", 0, "branches at which lanes of a warp part"),
     Column("global_requests", "global requests", 0, "global loads and stores of warps"),
@@ -303,21 +303,21 @@ def _summary(profile: Profile) -> list[str]:
 # --- HTML --------------------------------------------------------------------------------------------
 
 _CELL = "padding:0 .6em;text-align:right;white-space:nowrap;"
-_CODE = "padding:0 .6em;text-align:left;white-space:pre;font-family:monospace;"
+_CODE = "padding:0 .6em;text-align:left;white-space:pre-wrap;min-width:24em;font-family:monospace;"
 _HOTTEST = 0.55  # opacity; the text stays readable on it in a light and in a dark theme
 
 
 def _html(profile: Profile) -> str:
     """The source with its counters beside it; a warmer cell is a larger share, or more waste."""
     columns = _shown_columns(profile)
-    largest = {c.key: max((getattr(n, c.key) for n in profile.lines.values()), default=0) for c in columns}
     lines = profile.program.source.splitlines()
     numbers = [*range(1, len(lines) + 1), *([0] if 0 in profile.lines else [])]
-    body = "".join(_html_row(profile, line, columns, largest) for line in numbers)
+    body = "".join(_html_row(profile, line, columns) for line in numbers)
     notes = "".join(f"<div>{html.escape(text)}</div>" for text in _summary(profile))
     return (
-        f'<div><table style="border-collapse:collapse;font-size:90%"><caption style="text-align:left;'
-        f'color:inherit">{html.escape(_title(profile))}</caption><thead>{_html_heading(columns)}</thead>'
+        f'<div style="overflow-x:auto"><table style="border-collapse:collapse;font-size:90%;color:inherit">'
+        f'<caption style="text-align:left;color:inherit">{html.escape(_title(profile))}</caption>'
+        f"<thead>{_html_heading(columns)}</thead>"
         f'<tbody>{body}</tbody><tfoot>{_html_total(profile, columns)}</tfoot></table>{notes}'
         f"<div>⟨ ⟩: PTX instructions, which change with the compiler's version</div></div>"
     )  # fmt: skip
@@ -332,9 +332,9 @@ def _html_heading(columns: list[Column]) -> str:
             f'<th scope="col" style="{_CODE}vertical-align:bottom">source</th>{named}</tr>')  # fmt: skip
 
 
-def _html_row(profile: Profile, line: int, columns: list[Column], largest: dict[str, Any]) -> str:
+def _html_row(profile: Profile, line: int, columns: list[Column]) -> str:
     counters = profile.lines.get(line, Counters())
-    cells = "".join(_html_cell(counters, c, _heat(counters, c, largest[c.key])) for c in columns)
+    cells = "".join(_html_cell(counters, c, _heat(counters, c, profile.total)) for c in columns)
     source = html.escape(profile.source_line(line).rstrip())
     return (f'<tr><th scope="row" style="{_CELL}opacity:.7;font-weight:normal">{line or ""}</th>'
             f'<td style="{_CODE}">{source}</td>{cells}{_html_ptx(counters)}</tr>')  # fmt: skip
@@ -345,12 +345,11 @@ def _html_cell(counters: Counters, column: Column, heat: float) -> str:
     return f'<td style="{_CELL}{warm}">{_cell(counters, column)}</td>'
 
 
-def _heat(counters: Counters, column: Column, largest: float) -> float:
-    """0 (nothing) to 1 (the hottest)."""
-    number = getattr(counters, column.key)
-    if not number or not largest:
-        return 0.0
-    return max(0.0, column.heat(counters)) if column.heat else number / largest
+def _heat(counters: Counters, column: Column, total: Counters) -> float:
+    """0 (nothing) to 1 (the hottest): the column's own measure of waste, or the line's share of the launch."""
+    if column.heat is not None:
+        return column.heat(counters)
+    return float(getattr(counters, column.key) / (getattr(total, column.key) or 1))
 
 
 def _html_ptx(counters: Counters) -> str:
