@@ -6,7 +6,6 @@ learner's own data stay as they are. A kernel of real CuPy is compiled again, fr
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from gpucourse.cupy_sim.raw import RawKernel, RawModule
     from gpucourse.simt.link import Program
     from gpucourse.simt.profile import Profile
+    from gpucourse.simt.run import Pointer
     from gpucourse.simt.sanitize import Report
 
 _TAKES = "profile and sanitize take a RawKernel, or (RawModule, name of the kernel)"
@@ -50,15 +50,17 @@ def profile(
 def sanitize(
     kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any], *, shared_mem: int = 0
 ) -> Report:
-    """Look for what a launch does wrong: out of bounds, races, uninitialised reads, barriers that not all reach.
+    """Look for what a launch does wrong: out of bounds, races, uninitialized reads, barriers that not all reach.
 
     Arguments as `profile`; it runs on the simulator, on copies: `args` stay as they are.
     """
     from gpucourse.simt.sanitize import sanitize_launch
 
-    with _on_copies(_call(kernel, grid, block, args, shared_mem)) as call:
+    asked = _call(kernel, grid, block, args, shared_mem)
+    with _on_copies(asked) as call:
         return sanitize_launch(call.program, call.name, call.grid, call.block, call.args,
-                               shared_bytes=call.shared_bytes)  # fmt: skip
+                               shared_bytes=call.shared_bytes, max_shared=_MOST_SHARED,
+                               uninitialised=_never_written(asked, call))  # fmt: skip
 
 
 _MOST_SHARED = 232_448   # a launch's own limit was checked before
@@ -75,7 +77,7 @@ def _call(kernel: Any, grid: Any, block: Any, args: Sequence[Any], shared_mem: i
     else:
         simulated = kernel if isinstance(kernel, cupy_sim.RawKernel) else _of_cupy(kernel)
     if simulated is None:
-        raise CourseError(f"{_TAKES}; a {type(kernel).__name__} was given")
+        raise CourseError(f"{_TAKES}; given was: {type(kernel).__name__}")
     bases: dict[int, NDArray[Any]] = {}
     return simulated.kernel.call(grid, block, [_simulated(value, bases) for value in args], shared_mem)
 
@@ -129,12 +131,10 @@ def _check_whole(simulated: RawKernel, name: str) -> None:
 def _take_over_variables(module: Any, simulated: RawModule) -> None:
     """Copy the device's `__constant__` and `__device__` variables into the simulator's."""
     program = simulated.module
-    cupy = sys.modules[type(module).__module__.partition(".")[0]]
     names = {mangled: name for name, mangled in program.compiled.names.items()}
     for symbol in program.allocations:
         held = program.variable(symbol)
-        pointer = module.get_global(names.get(symbol, symbol))
-        held[:] = cupy.ndarray((held.size,), np.uint8, pointer).get()
+        module.get_global(names.get(symbol, symbol)).copy_to_host(held.ctypes.data, held.nbytes)
 
 
 # --- arguments ---------------------------------------------------------------------------------------
@@ -174,9 +174,6 @@ class _Copies:
     """Copies of arrays; two views of one array become two views of one copy, at the same offsets."""
 
     def __init__(self, program: Program) -> None:
-        from gpucourse.simt.memory import registry
-
-        self._registry = registry()
         self._copies: dict[int, NDArray[np.uint8]] = {}
         self._own = {id(program.variable(name)) for name in program.allocations}
 
@@ -186,10 +183,7 @@ class _Copies:
 
         if isinstance(value, np.ndarray):
             return self._view(value)
-        array = self._registry.array_at(value.address) if isinstance(value, Pointer) else None
-        if array is None or id(array) in self._own:
-            return value
-        return Pointer(self._registry.address(self._bytes(array)) + value.address - self._registry.address(array))
+        return self._pointer(value) if isinstance(value, Pointer) else value
 
     def _view(self, array: NDArray[Any]) -> NDArray[Any]:
         from gpucourse.simt.memory import owner_of
@@ -197,8 +191,18 @@ class _Copies:
         owner = owner_of(array)
         if id(owner) in self._own:
             return array
-        offset = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
-        return np.ndarray(array.shape, array.dtype, self._bytes(owner), offset, array.strides)
+        offset = array.__array_interface__["data"][0] - int(np.lib.array_utils.byte_bounds(owner)[0])
+        view: NDArray[Any] = np.ndarray(array.shape, array.dtype, self._bytes(owner), offset, array.strides)
+        view.flags.writeable = array.flags.writeable
+        return view
+
+    def _pointer(self, pointer: Pointer) -> Pointer:
+        from gpucourse.simt.memory import registry
+
+        base, array = registry().holder(pointer.address)
+        if array is None or id(array) in self._own:
+            return pointer
+        return replace(pointer, address=registry().address(self._bytes(array)) + pointer.address - base)
 
     def _bytes(self, owner: NDArray[Any]) -> NDArray[np.uint8]:
         from gpucourse.simt.memory import bytes_of
@@ -206,3 +210,21 @@ class _Copies:
         if id(owner) not in self._copies:
             self._copies[id(owner)] = bytes_of(owner).copy()
         return self._copies[id(owner)]
+
+
+def _never_written(original: Call, copied: Call) -> list[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+    """(copy, flag for each byte) of arrays made by `cp.empty`: elements that still hold nothing but its filling.
+
+    Elements of one byte are left out: there the filling is a number like any other.
+    """
+    from gpucourse.cupy_sim.memory import POISON
+    from gpucourse.simt.memory import owner_of
+
+    found = []
+    for number in sorted(original.poisoned):
+        size = owner_of(original.args[number]).dtype.itemsize
+        held: NDArray[np.uint8] = owner_of(copied.args[number])
+        if size > 1:
+            whole = (held.reshape(-1, size) == POISON).all(axis=1)
+            found.append((held, np.repeat(whole, size)))
+    return found
