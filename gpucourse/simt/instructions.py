@@ -47,6 +47,10 @@ _FLOATS = ("f16", "f16x2", "f32", "f64")
 _DOUBLE = {"u8": "u16", "s8": "s16", "u16": "u32", "s16": "s32", "u32": "u64", "s32": "s64"}
 
 
+#: What Python and NumPy raise on operands that do not fit an opcode: inline assembly that no assembler accepts.
+UNFIT = (ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a variable is: its space and, inside the space, its address in bytes."""
@@ -69,7 +73,7 @@ class Decoder:
             raise lacks(instruction)
         try:
             return maker(self, instruction)
-        except (KeyError, IndexError, ValueError) as error:
+        except UNFIT as error:
             raise lacks(instruction) from error
 
     def get(self, operand: Operand, kind: str, ftz: bool = False) -> Getter:
@@ -90,6 +94,8 @@ class Decoder:
         match operand:
             case Immediate():
                 value = _bits(operand, kind)
+                if len(value) != 1:
+                    raise ValueError(operand)
                 return lambda f: value
             case Symbol("WARP_SZ"):
                 value = np.array([32], DTYPES[kind])
@@ -111,7 +117,7 @@ class Decoder:
         if not isinstance(operand, Address):
             raise ValueError(operand)
         if operand.base is None:
-            value = np.array([operand.offset], np.uint64)
+            value = np.array([operand.offset & (1 << 64) - 1], np.uint64)
             return lambda f: value
         if isinstance(operand.base, Symbol):
             return self._address_of(operand.base.name, operand.offset, space == "generic", np.dtype(np.uint64))
@@ -198,7 +204,7 @@ def _special_getter(name: str, dtype: np.dtype[Any]) -> Getter:
         return lambda f: np.array([f.machine.shared_sizes[root]], dtype)
     if root.startswith("envreg"):
         return lambda f: np.array([f.machine.environment(root)], np.uint64).astype(dtype)
-    raise ValueError(name)
+    raise SimulatorLacks(f"the register {name}")
 
 
 # --- arithmetic --------------------------------------------------------------------------------------

@@ -488,7 +488,7 @@ class _Body:
 
 def source_line(words: list[str]) -> int:
     """The learner's line of a `.loc`: its own in file 1, else the place it was inlined at; 0 if neither."""
-    if len(words) >= 2 and words[0] == "1":
+    if len(words) >= 2 and words[0] == "1" and words[1].isdecimal():
         return int(words[1])
     if "inlined_at" in words:
         return source_line(words[words.index("inlined_at") + 1 :])

@@ -26,6 +26,7 @@ from gpucourse.errors import (
 )
 from gpucourse.simt import builtins, link
 from gpucourse.simt.barriers import Barriers
+from gpucourse.simt.instructions import UNFIT
 from gpucourse.simt.link import Code, Kernel, Program, RunBlock
 from gpucourse.simt.memory import AccessFault, Allocation, Memory, Strips, registry
 from gpucourse.simt.ptx import Instruction
@@ -329,7 +330,10 @@ class Wave:
             issued = len(run.instructions)
             self.machine.issued += issued
             self.left -= issued + 1
-            current = _ENDS[run.block.kind](self, current, run)
+            try:
+                current = _ENDS[run.block.kind](self, current, run)
+            except UNFIT as error:
+                raise unfit(run.block.end) from error
             if current is not None and (self.ready or self._spins(current, before) or self.left < 0):
                 self._step_back(current, before)
                 return
@@ -351,10 +355,8 @@ class Wave:
                 step(fragment)
         except AccessFault as fault:
             raise self.fault(fault, fragment, run.instructions[run.places[number]]) from None
-        except MemoryError:
-            raise
-        except KernelFault:
-            raise
+        except UNFIT as error:
+            raise unfit(run.instructions[run.places[number]]) from error
 
     def fault(self, fault: AccessFault, fragment: Fragment, instruction: Instruction) -> KernelFault:
         """A bad access as the learner sees it: line, block and thread."""
@@ -541,6 +543,12 @@ class Wave:
     def _who(self, f: Fragment) -> dict[str, Any]:
         slot = int(f.lanes.slot[0])
         return {"block": self.shape.block_of(slot), "thread": self.shape.thread_of(slot)}
+
+
+def unfit(instruction: Instruction | None) -> SimulatorLacks:
+    """Operands that an instruction cannot have; the error's cause says what NumPy made of them."""
+    what, line = (instruction.opcode, instruction.line) if instruction else ("a fall through", 0)
+    return SimulatorLacks(f"{what} with these operands", str(instruction or ""), line or None)
 
 
 def _line(f: Fragment, back: int = 0) -> int | None:
