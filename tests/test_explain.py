@@ -78,7 +78,7 @@ def test_views_keep_their_offset_and_share_one_copy() -> None:
     found = profile(kernel, (2,), (32,), (x[1:], x[:64], x[1:], np.int32(64)))
     assert found.global_load_sectors == 2 * (5 + 4)
     assert found.global_store_sectors == 2 * 5
-    assert found.sectors_written == 9   # bytes 4 to 259
+    assert (found.sectors_read, found.sectors_written) == (9, 9)   # bytes 0 to 259, and 4 to 259
 
 
 def test_arrays_with_axes_in_any_order() -> None:
@@ -113,6 +113,18 @@ def test_variables_of_the_module_are_put_back() -> None:
     assert total.get().tolist() == [5]
     kernel((1,), (32,), (out,))
     assert total.get().tolist() == [5 + 32 * 3]
+
+
+def test_a_pointer_to_a_variable_is_the_variable() -> None:
+    """Only if `p` is `total` itself, not a copy, does the kernel stay inside `out`."""
+    source = r"""
+__device__ int total;
+extern "C" __global__ void at(int* p, int* out) { if (threadIdx.x == 0) { p[0] = 5; out[total - 5] = 1; } }"""
+    module = cp.RawModule(code=source)
+    total = cp.ndarray((1,), cp.int32, module.get_global("total"))
+    out = cp.zeros(4, cp.int32)
+    assert profile(module.get_function("at"), (1,), (32,), (total, out)).global_store_requests == 2
+    assert total.get().tolist() == [0]
 
 
 def test_a_kernel_of_a_module_by_its_name() -> None:
@@ -253,7 +265,7 @@ def test_a_view_of_cupy_keeps_its_offset() -> None:
     x = CupyArray(np.zeros(65, np.float32), 7 * 512)
     found = profile(CupyKernel(ADD, "add"), (2,), (32,), (x[1:], x[:64], x[1:], np.int32(64)))
     assert found.global_load_sectors == 2 * (5 + 4)
-    assert found.sectors_written == 9
+    assert (found.sectors_read, found.sectors_written) == (9, 9)
 
 
 def test_options_of_cupys_kernel_are_taken_over() -> None:

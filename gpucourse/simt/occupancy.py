@@ -143,7 +143,7 @@ def _blocks_by_registers(limits: Limits, warps: int, registers: int) -> int | No
     if registers <= 0:
         return None
     per_warp = _rounded_up(registers * WARP, _REGISTER_UNIT)
-    if registers > _MOST_REGISTERS_PER_THREAD or per_warp * _rounded_up(warps, _PARTITIONS) > limits.registers:
+    if registers > _MOST_REGISTERS_PER_THREAD:
         return 0
     return limits.registers // _PARTITIONS // per_warp * _PARTITIONS // warps
 

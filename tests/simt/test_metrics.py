@@ -252,6 +252,9 @@ OTHER = [
             "if (i < 2) h[i] = s[i];",
             {"shared_atomic_requests": 1, "atomic_serialization": 16, "global_atomic_requests": 0},
             "16 lanes at each of two words", before="__shared__ int s[4];"),
+    Pattern("shared atomics, two warps", "if (i < 4) s[i] = 0; __syncthreads(); atomicAdd(&s[i % 2], 1);",
+            {"shared_atomic_requests": 2, "atomic_serialization": 16}, "turns are counted within a warp",
+            before="__shared__ int s[4];", block=(64,)),
     Pattern("constant, broadcast", "y[i] = c[n];", {"constant_requests": 1, "constant_addresses": 1},
             "one address", before=_CONSTANT),
     Pattern("constant, each lane its own", "y[i] = c[i];", {"constant_requests": 1, "constant_addresses": 32},
@@ -372,14 +375,26 @@ extern "C" __global__ void k(float* y) {
     assert stores.active_lanes == 496 / 31
 
 
+def test_a_lane_of_each_warp_is_a_warp_instruction_of_each() -> None:
+    source = """
+extern "C" __global__ void k(float* y) {
+    if (threadIdx.x % 32 == 7)
+        y[threadIdx.x] = 1;
+}"""
+    store = _lines(source, np.zeros(128, np.float32), block=128).lines[4]
+    assert (store.global_store_requests, store.active_lanes) == (4, 1)
+
+
 _JUMP_TABLE = """
 .version 7.0
 .target sm_75
 .address_size 64
 .visible .entry k(.param .u64 p0) {
-    .reg .b32 %r<4>;
+    .reg .b32 %r<5>;
     mov.u32 %r1, %tid.x;
-    SHIFT.b32 %r2, %r1, NUMBER;
+    shr.b32 %r3, %r1, 5;
+    and.b32 %r4, %r1, %r3;
+    WAY
     ways: .branchtargets one, two, three, four;
     brx.idx %r2, ways;
 one: bra out;
@@ -390,11 +405,13 @@ out: ret;
 }"""
 
 
-@pytest.mark.parametrize(("how", "divergent"), [(("and", "3"), 2), (("shr", "5"), 0)])
-def test_a_jump_table_parts_a_warp_once(how: tuple[str, str], divergent: int) -> None:
-    """Two warps jump to lane % 4 (both part), or to the number of their warp (none does)."""
-    ptx = _JUMP_TABLE.replace("SHIFT", how[0]).replace("NUMBER", how[1])
-    found = profile_launch(Program(ptx=ptx), "k", (1,), (64,), (np.zeros(1, np.float32),))
+@pytest.mark.parametrize(("way", "divergent"), [
+    ("and.b32 %r2, %r1, 3;", 2),       # lane % 4: both warps part
+    ("mov.u32 %r2, %r3;", 0),          # the number of the warp: none does
+    ("add.u32 %r2, %r3, %r4;", 1),     # 0 in warp 0; 1 or 2 in warp 1
+])  # fmt: skip
+def test_a_jump_table_parts_a_warp_once(way: str, divergent: int) -> None:
+    found = profile_launch(Program(ptx=_JUMP_TABLE.replace("WAY", way)), "k", (1,), (64,), (np.zeros(1),))
     assert (found.divergent_branches, found.branches) == (divergent, 2)
 
 
