@@ -577,6 +577,9 @@ def _traced(instruction: Instruction, kind: str, size: int, count: int = 1) -> C
 
 
 def _vector(instruction: Instruction, operand: Operand) -> tuple[Operand, ...]:
+    """The registers that a load or store names; memory has no cells of `pred` and none of half pairs."""
+    if instruction.parts[-1] in ("pred", "f16x2"):
+        raise ValueError(instruction)
     return operand.items if isinstance(operand, Group) else (operand,)
 
 

@@ -77,6 +77,13 @@ def test_the_error_names_the_instruction_and_the_line(name: str) -> None:
     assert raised.value.line == 42 and opcode in raised.value.ptx
 
 
+@pytest.mark.parametrize("body", ["st.global.f16x2 [%rd1], %r4;", "ld.global.f16x2 %r4, [%rd1];",
+                                  "st.shared.pred [buffer], %p1;"])  # fmt: skip
+def test_memory_has_no_cells_of_half_pairs_or_predicates(body: str) -> None:
+    with pytest.raises(SimulatorLacks):
+        run(f"ret;\n {body}")      # refused before anything runs
+
+
 def test_an_absolute_address_below_zero_is_out_of_bounds() -> None:
     with pytest.raises(OutOfBounds):
         run("ld.global.u8 %r2, [-1];")
