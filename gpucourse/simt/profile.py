@@ -141,6 +141,7 @@ class Profile:
 
     @property
     def threads_per_block(self) -> int:
+        """Threads of a block, over all three axes."""
         return self.block[0] * self.block[1] * self.block[2]
 
     @property
