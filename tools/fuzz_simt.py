@@ -147,7 +147,7 @@ def _hides_a_mistake(error: BaseException, case: Case) -> bool:
     if cause is None or isinstance(cause, OSError):
         return False
     files = {Path(frame.filename).name for frame in traceback.extract_tb(cause.__traceback__)}
-    return case.kind == "cuda mutant" or bool(files & _TRACES)
+    return bool(files & _TRACES) or (case.kind == "cuda mutant" and "with these operands" in str(error))
 
 
 _TRACES = {"profile.py", "metrics.py", "sanitize.py", "races.py", "happens.py", "regions.py", "trace.py"}
@@ -346,10 +346,13 @@ class Tally:
 
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)
     finds: dict[str, tuple[Path, int]] = field(default_factory=dict)
+    compiler: list[Path] = field(default_factory=list)  # cases that ended NVIDIA's compiler
 
     def add(self, case: Case, result: Result, out: Path) -> bool:
         """Count a result; write the case where it is the first find of its sort, and say so."""
         self.outcomes.setdefault(case.kind, Counter())[result.outcome] += 1
+        if result.outcome.startswith("compiler"):
+            self.compiler.append(write_find(case, result, out / "compiler", len(self.compiler) + 1))
         if not result.is_find:
             return False
         known = self.finds.get(result.place)
@@ -365,6 +368,7 @@ class Tally:
             lines += [f"  {count:8,}  {outcome}" for outcome, count in counts.most_common()]
         lines.append(f"{sum(c.total() for c in self.outcomes.values()):,} cases, {len(self.finds)} sorts of finds")
         lines += [f"  {times:5,} x  {place}: {path}" for place, (path, times) in self.finds.items()]
+        lines += [f"NVIDIA's compiler ended or hung: {path}" for path in self.compiler]
         return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gpucourse.errors import LaunchError, SimulatorLacks
 from gpucourse.simt.compile import Compiled, compile_ptx
 from gpucourse.simt.flow import Block, Flow, reads, writes
-from gpucourse.simt.instructions import DTYPES, Decoder, Getter, Place, Step, member_mask
+from gpucourse.simt.instructions import DTYPES, UNFIT, Decoder, Getter, Place, Step, lacks, member_mask
 from gpucourse.simt.memory import SPACE_SHIFT, SPACES, Allocation, registry
 from gpucourse.simt.ptx import (
     Address,
@@ -255,7 +255,11 @@ def _run_block(decoder: Decoder, flow: Flow, block: Block) -> RunBlock:
             run.steps.append(_drop(tuple(dead)))
             run.places.append(place)
             dead = []
-    _finish(decoder, run, block)
+    try:
+        _finish(decoder, run, block)
+    except UNFIT as error:
+        assert block.end is not None
+        raise lacks(block.end) from error
     return run
 
 

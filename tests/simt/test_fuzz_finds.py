@@ -55,6 +55,8 @@ UNFIT = {
     "a guard that was not declared": "@%nosuch bra END;\nEND:",
     "a float as an address": "cvta.to.global.f32 %f1, %f2;",
     "a shuffle without a mode": "shfl.sync.b32 %r1, %r2, 1, 31, -1;",
+    "a meeting of lanes without a mask": "bar.warp.sync ;",
+    "a jump by a table that is a number": "brx.idx 1, 2;",
     "a load of nothing": "ld.global.u32 %r1;",
     "a location that is no number": ".loc 1 ] 5\n bogus %r1;",
 }  # fmt: skip
