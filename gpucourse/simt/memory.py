@@ -21,7 +21,8 @@ SPACE_SHIFT = 60
 SPACES = {"global": 0, "shared": 1, "local": 2, "param": 3}
 FIRST_ADDRESS = 0x7F_0000_0000
 ALIGNMENT = 512
-RED_ZONE = 4096
+#: Addresses (not memory) left free behind each array: a row too far is not taken for a neighbor's memory.
+RED_ZONE = 1 << 26
 
 
 class AccessFault(Exception):
@@ -49,6 +50,7 @@ class Allocation:
     def __init__(self, base: int, data: NDArray[np.uint8], name: str, read_only: bool = False) -> None:
         self.base, self.data, self.name, self.read_only = base, data, name, read_only
         self.size = len(data)
+        self.first = 0  # byte of the element that the kernel was handed
         self._base = np.uint64(base)
         self._views: dict[np.dtype[Any], Values] = {}
 
@@ -118,13 +120,15 @@ class Memory:
             allocation.view(value.dtype)[index] = value if len(address) > 1 else value[-1:]
             return
         for allocation, chosen, index in self._several(address, value.dtype.itemsize):
-            if allocation.read_only:
-                raise AccessFault("readonly", int(chosen[0]), f"writes to {allocation.name}, which is read-only")
+            _check_writable(allocation, chosen)
             allocation.view(value.dtype)[index] = value if len(value) == 1 else value[chosen]
 
     def cells(self, address: Values, dtype: np.dtype[Any], lanes: Lanes) -> list[tuple[Values, Ints, Ints]]:
         """(elements, chosen lanes, their indices) per allocation: what atomics work on."""
-        return [(a.view(dtype), c, i) for a, c, i in self._several(address, dtype.itemsize)]
+        found = self._several(address, dtype.itemsize)
+        for allocation, chosen, _ in found:
+            _check_writable(allocation, chosen)
+        return [(a.view(dtype), c, i) for a, c, i in found]
 
     def _one(self, address: Values, size: int) -> tuple[Allocation | None, Ints]:
         """The single allocation that all addresses are in, with element indices; else None."""
@@ -167,19 +171,26 @@ class Memory:
             raise AccessFault("aligned", int(chosen[at]), text)
 
     def describe(self, address: int, size: int) -> str:
-        """What is at (or near) a bad address, in words with numbers."""
+        """What is at (or near) a bad address: array, element and length where that fits."""
         near = self.nearest(address)
         if address < 4096:
             return f"accesses {size} bytes at address {address}: a null pointer"
-        if near is None or not -(1 << 20) < address - near.base < near.size + (1 << 20):
+        if near is None or not -RED_ZONE < address - near.base < near.size + RED_ZONE:
             return f"accesses {size} bytes at address {address:#x}, where no array is"
-        offset = address - near.base
-        return f"accesses bytes {offset} to {offset + size - 1} of {near.name}, which has {near.size} bytes"
+        offset, length = address - near.base - near.first, near.size - near.first
+        if offset % size or length % size:
+            return f"accesses bytes {offset} to {offset + size - 1} of {near.name}, which has {length} bytes"
+        return f"accesses element {offset // size} of {near.name}, which has {length // size}"
 
 
 _NOTHING = np.zeros(0, np.int64)
 _SHIFT = {1: 0, 2: 1, 4: 2, 8: 3, 16: 4}
 _SHIFT = {size: np.uint64(shift) for size, shift in _SHIFT.items()}  # type: ignore[misc]
+
+
+def _check_writable(allocation: Allocation, chosen: Ints) -> None:
+    if allocation.read_only:
+        raise AccessFault("readonly", int(chosen[0]), f"accesses {allocation.name} to write, but it is read-only")
 
 
 def _misaligned(offset: Values, size: int) -> bool:

@@ -94,7 +94,7 @@ class Shadow:
         by_place = np.argsort(index, kind="stable")
         event = _Event(access, index[by_place], lane[by_place], threads[lane[by_place]], strength(access))
         yield from self._conflicts(event, order, changed)
-        yield from self._within(event)
+        yield from self._within(event, order.slots)
         self._remember(event, order)
 
     def _fit(self, size: int) -> None:
@@ -145,7 +145,8 @@ class Shadow:
                 bad[bad] = changed(event.lane[bad])
             for found in np.unique(number[bad]):
                 chosen = np.flatnonzero(bad & (number == found))
-                yield self._race(event, chosen, self._instructions[found], name, int(then[chosen[0]]))
+                for part in _by_relation(chosen, event.thread[chosen], then[chosen], order.slots):
+                    yield self._race(event, part, self._instructions[found], name, int(then[part[0]]))
 
     def _race(self, event: _Event, chosen: Ints, then: Instruction, name: str, other: int) -> Race:
         first = chosen[0]
@@ -155,7 +156,7 @@ class Shadow:
             int(event.index[first]) * self.granule, event.access.size, len(chosen),
         )  # fmt: skip
 
-    def _within(self, event: _Event) -> Iterator[Race]:
+    def _within(self, event: _Event, slots: int) -> Iterator[Race]:
         """Lanes that store different values to one place with one instruction."""
         if not event.writes or event.strong == ATOMIC:
             return
@@ -167,8 +168,8 @@ class Shadow:
         for value in event.access.values:
             differ |= value[a] != value[b]
         chosen = same[differ]
-        if len(chosen):
-            yield self._race(event, chosen + 1, event.access.instruction, "write", int(event.thread[chosen[0]]))
+        for part in _by_relation(chosen, event.thread[chosen + 1], event.thread[chosen], slots):
+            yield self._race(event, part + 1, event.access.instruction, "write", int(event.thread[part[0]]))
 
     # --- remembering -----------------------------------------------------------------------------------
 
@@ -207,6 +208,13 @@ class Shadow:
             number = self._numbers[id(instruction)] = len(self._instructions)
             self._instructions.append(instruction)
         return number
+
+
+def _by_relation(chosen: Ints, now: Ints, then: Ints, slots: int) -> Iterator[Ints]:
+    """Parts of `chosen`: pairs of threads of one warp, of one block, of different blocks."""
+    relation = (now // WARP != then // WARP).astype(np.int64) + (now // slots != then // slots)
+    for kind in np.unique(relation):
+        yield chosen[relation == kind]
 
 
 @dataclass(frozen=True, slots=True)

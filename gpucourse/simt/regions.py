@@ -131,9 +131,9 @@ def source_name(mangled: str) -> str:
     """The variable's own name: `_ZZ4scanPfE3tmp` is `tmp` (Itanium C++ ABI, "Mangling")."""
     if not mangled.startswith("_Z"):
         return re.sub(r"^.*\$(\w+?)(_\d+)?$", r"\1", mangled)
-    for match in re.finditer(r"(?<=[A-Za-z_])(\d+)([A-Za-z_]\w*)", mangled):
-        name = match[2][: int(match[1])]
-        if len(name) == int(match[1]) and re.fullmatch(r"(E?_\d+|E|_\d+)?", match[2][len(name) :]):
+    for match in re.finditer(r"(?<=[A-Za-z_])(\d+)(?=[A-Za-z_])", mangled):
+        name, rest = mangled[match.end() :][: int(match[1])], mangled[match.end() + int(match[1]) :]
+        if re.fullmatch(r"E?(_\d+)?E?", rest) and re.fullmatch(r"\w+", name):
             return name
     return mangled
 

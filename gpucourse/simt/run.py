@@ -164,7 +164,10 @@ def _argument_bytes(value: Any, memory: Memory, name: str) -> bytes:
 def named(array: NDArray[Any], name: str) -> Allocation:
     """The allocation of an array, described by its name, dtype and shape."""
     shape = "x".join(str(n) for n in array.shape) or "1"
-    return registry().allocation(array, f"{name} ({array.dtype}, {shape} elements)", not array.flags.writeable)
+    allocation = registry().allocation(
+        array, f"{name} ({array.dtype}, {shape} elements)", not array.flags.writeable)
+    allocation.first = registry().address(array) - allocation.base
+    return allocation
 
 
 class Machine:
@@ -364,7 +367,7 @@ class Wave:
         slots = fragment.lanes.slot
         slot = int(slots[fault.lane if fault.lane < len(slots) else 0])
         return kind(
-            str(fault), line=instruction.line or None, block=self.shape.block_of(slot),
+            str(fault).replace("accesses", _VERBS.get(instruction.parts[0], "updates"), 1), line=instruction.line or None, block=self.shape.block_of(slot),
             thread=self.shape.thread_of(slot),
         )  # fmt: skip
 
@@ -558,6 +561,7 @@ def _line(f: Fragment, back: int = 0) -> int | None:
     return (lines[-1] if back else lines[0]) if lines else None
 
 
+_VERBS = {"ld": "reads", "ldu": "reads", "st": "writes", "wmma": "accesses"}
 _End = Callable[[Wave, Fragment, RunBlock], Fragment | None]
 _ENDS: dict[str, _End] = {
     "fall": Wave._fall, "branch": Wave._branch, "skip": Wave._branch, "table": Wave._table,

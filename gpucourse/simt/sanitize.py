@@ -281,7 +281,12 @@ class Sanitizer(Trace):
             access = _part(access, lanes)
             start = start[lanes]
         threads = access.lanes.slot + access.wave.shape.first * self._shape.slots
-        self._check_bounds(region, access, start, threads)
+        outside = self._check_bounds(region, access, start, threads)
+        if len(outside):
+            inside = np.setdiff1d(np.arange(len(start)), outside)
+            if not len(inside):
+                return
+            access, start, threads = _part(access, inside), start[inside], threads[inside]
         if access.kind != "store":
             self._check_written(region, access, start, threads)
         if strength(access) > PLAIN:
@@ -308,7 +313,7 @@ class Sanitizer(Trace):
         if "acquire" in parts or "acq_rel" in parts:
             self._order.fence(threads, "cta" not in parts)
 
-    def _check_bounds(self, region: Region, access: Access, start: Ints, threads: Ints) -> None:
+    def _check_bounds(self, region: Region, access: Access, start: Ints, threads: Ints) -> Ints:
         outside = region.outside(access, start)
         if len(outside):
             lane = int(outside[0])
@@ -317,6 +322,7 @@ class Sanitizer(Trace):
                 OUT_OF_BOUNDS, access, int(threads[lane]),
                 f"{_VERBS[access.kind]} {place}, which has {place.length} elements", place.array, place.index,
                 len(outside)))  # fmt: skip
+        return outside
 
     def _check_written(self, region: Region, access: Access, start: Ints, threads: Ints) -> None:
         blank = region.never_written(access, start)
@@ -382,11 +388,26 @@ class Sanitizer(Trace):
             came = np.concatenate([s for s, _ in arrived])
             self._order.partial_barrier(
                 came[came // per_block == block] + offset, slots[slots // per_block == block] + offset)
+        self._check_ended(wave, blocks[(alive < self._shape.threads) & (number == 0)], arrived)
         whole = blocks[waited == alive]
         if len(whole):
             chosen = slots if len(whole) == len(blocks) else slots[np.isin(slots // per_block, whole)]
             self._order.block_barrier(whole + wave.shape.first, chosen + offset)
             self._check_barrier(wave, whole, arrived)
+
+    def _check_ended(self, wave: Any, blocks: Ints, arrived: list[tuple[Ints, Instruction]]) -> None:
+        """Threads that had ended when their block passed a barrier."""
+        per_block, start = self._shape.slots, wave.shape.first * self._shape.slots
+        for block in blocks.tolist():
+            here, came = next((i, s) for s, i in arrived if (s // per_block == block).any())
+            ended = np.flatnonzero(~wave.alive[block * per_block : block * per_block + self._shape.threads])
+            where, thread = self._who(int(came[came // per_block == block][0]) + start)
+            _, other = self._who(int(ended[0]) + block * per_block + start)
+            self.add(Finding(
+                BARRIER_NOT_REACHED, f"{len(ended)} threads of block {where} had ended before this barrier, thread "
+                f"{other} among them. GPUs since Volta go on without them, but CUDA asks that all threads of a block "
+                "reach it: put a condition around the work instead of an early return.", here.line or None,
+                block=where, thread=thread, other_block=where, other_thread=other))  # fmt: skip
 
     def _take(self, wave: Any, number: int, blocks: Ints) -> list[tuple[Ints, Instruction]]:
         """The arrivals at a barrier of these blocks, which are over with its release."""
