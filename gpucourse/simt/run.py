@@ -366,10 +366,9 @@ class Wave:
         kind = {"aligned": Misaligned}.get(fault.kind, OutOfBounds)
         slots = fragment.lanes.slot
         slot = int(slots[fault.lane if fault.lane < len(slots) else 0])
-        return kind(
-            str(fault).replace("accesses", _VERBS.get(instruction.parts[0], "updates"), 1), line=instruction.line or None, block=self.shape.block_of(slot),
-            thread=self.shape.thread_of(slot),
-        )  # fmt: skip
+        text = str(fault).replace("accesses", _VERBS.get(instruction.parts[0], "updates"), 1)
+        return kind(text, line=instruction.line or None, block=self.shape.block_of(slot),
+                    thread=self.shape.thread_of(slot))  # fmt: skip
 
     # --- how blocks end ------------------------------------------------------------------------------
 
