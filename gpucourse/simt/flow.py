@@ -45,10 +45,13 @@ class Block:
 
 
 class Flow:
-    """Control flow of one function: `blocks`, and per block index `order`, `reconverges` and `live_in`."""
+    """Control flow of one function: `blocks`, and per block index `order`, `reconverges` and `live_in`.
 
-    def __init__(self, function: Function) -> None:
-        self.function = function
+    `waiting` names the functions whose calls may wait for other threads (see `waiting_functions`).
+    """
+
+    def __init__(self, function: Function, waiting: frozenset[str] = frozenset()) -> None:
+        self.function, self.waiting = function, waiting
         self.blocks = _blocks(function)
         self.successors = [_successors(block, len(self.blocks)) for block in self.blocks]
 
@@ -76,7 +79,7 @@ class Flow:
 
     @cached_property
     def spins(self) -> frozenset[int]:
-        """Blocks of loops that leave only on what an atomic or a volatile load returns: spin loops."""
+        """Blocks of loops that look at what other threads may change, themselves or in a function they call."""
         return frozenset(_spinning(self))
 
 
@@ -353,15 +356,36 @@ def _summary(block: Block) -> tuple[set[str], set[str]]:
 # --- spin loops --------------------------------------------------------------------------------------
 
 
+def waiting_functions(functions: Iterable[Function]) -> frozenset[str]:
+    """Names of the functions that read what other threads may change, themselves or through a call."""
+    bodies = {f.name: [i for i in f.body if isinstance(i, Instruction)] for f in functions}
+    found: frozenset[str] = frozenset()
+    while True:
+        more = frozenset(name for name, body in bodies.items() if any(_waits(i, found) for i in body))
+        if more == found:
+            return found
+        found = more
+
+
+def callee(call: Instruction) -> str | None:
+    """Name of the function that a call names; None for a call through a register."""
+    for operand in call.operands:
+        if not isinstance(operand, Group):
+            return operand.name if isinstance(operand, Symbol) else None
+    return None
+
+
 def _spinning(flow: Flow) -> Iterable[int]:
     nodes = set(range(len(flow.blocks)))
     for component in _components(nodes, flow.successors):
         loop = len(component) > 1 or any(n in flow.successors[n] for n in component)
-        if loop and any(_waits(i) for n in component for i in flow.blocks[n].instructions):
+        if loop and any(_waits(i, flow.waiting) for n in component for i in flow.blocks[n].instructions):
             yield from component
 
 
-def _waits(instruction: Instruction) -> bool:
+def _waits(instruction: Instruction, waiting: frozenset[str]) -> bool:
     """A read that another thread's write may change: how spin loops look at their flag."""
     root, modifiers = instruction.parts[0], instruction.parts[1:]
+    if root == "call":
+        return callee(instruction) in waiting
     return root == "atom" or (root == "ld" and any(m in ("volatile", "relaxed", "acquire") for m in modifiers))

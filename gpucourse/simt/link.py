@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gpucourse.errors import LaunchError, SimulatorLacks
 from gpucourse.simt.compile import Compiled, compile_ptx
-from gpucourse.simt.flow import Block, Flow, reads, writes
+from gpucourse.simt.flow import Block, Flow, reads, waiting_functions, writes
 from gpucourse.simt.instructions import DTYPES, UNFIT, Decoder, Getter, Place, Step, lacks, member_mask
 from gpucourse.simt.memory import SPACE_SHIFT, SPACES, Allocation, registry
 from gpucourse.simt.ptx import (
@@ -148,6 +148,10 @@ class Kernel:
         return {f.name: self._decode(f) for f in self._reachable if f.name not in BUILT_IN}
 
     @cached_property
+    def _waiting(self) -> frozenset[str]:
+        return waiting_functions(self._reachable)
+
+    @cached_property
     def parameter_names(self) -> list[str]:
         """The parameters' names in the source, where they can be found; else "argument 0", ..."""
         found = _source_parameters(self.program.source, self.name, len(self.parameters))
@@ -161,7 +165,7 @@ class Kernel:
         return sorted(shared, key=lambda v: v.size == 0)
 
     def _decode(self, function: Function) -> Code:
-        flow = Flow(function)
+        flow = Flow(function, self._waiting)
         local = _layout([v for v in function.variables if v.space == "local"])
         places = {v.name: Place("local", at) for v, at in local}
         places |= {v.name: Place("shared", at) for v, at in self.shared}

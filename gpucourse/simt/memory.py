@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import weakref
+import zlib
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,6 +94,12 @@ class Memory:
         allocation = Allocation(base, bytes_of(array), "an array that is not an argument")
         self.add(allocation)
         return allocation
+
+    def checksum(self, total: int) -> int:
+        """A running checksum of all that is there."""
+        for allocation in self._allocations:
+            total = zlib.crc32(allocation.data.data, total)
+        return total
 
     def nearest(self, address: int) -> Allocation | None:
         """The allocation that an address just outside probably meant."""

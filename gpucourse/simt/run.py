@@ -8,6 +8,7 @@ its own and chance decides which goes next. Both are fair: who spins on a flag s
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,9 +54,11 @@ LANES_PER_WAVE = 16_384
 RESIDENT_THREADS = 270_336
 #: Instructions (each for any number of lanes) without a block finishing, before a launch counts as endless.
 BUDGET = 4_000_000
-#: Rounds in which everybody only spins, before the wave lets other blocks in or gives up.
+#: Rounds in which everybody only spins, before a wave lets other blocks in, or before its state is looked at.
 SPIN_ROUNDS = 64
-MOST_SPIN_ROUNDS = 20_000
+MOST_SPIN_ROUNDS = 2_000
+#: How often the same state must be seen in turn before a wait counts as endless (chance may still end it).
+SAME_STATES = 3
 #: Adversarial schedule: how probably a warp goes on. Measured on a softmax with one barrier deleted: 20 of 24 seeds
 #: show it; with 0 they are 3.
 STAY = 0.95
@@ -192,17 +195,26 @@ class Machine:
         if self.trace is not None:
             self.trace.begin(self)
         per_wave = max(1, (LANES_PER_WAVE if self.random is None else 2048) // self.shape.slots)
-        first, waves = 0, list[Wave]()
+        first, waves, states = 0, list[Wave](), list[int]()
         while waves or first < self.shape.count:
             resident = sum(w.shape.count for w in waves) * self.shape.threads
+            before = first
             if first < self.shape.count and (not waves or resident < RESIDENT_THREADS):
                 count = min(per_wave, self.shape.count - first)
                 waves.insert(0, Wave(self, Shape(self.shape.grid, self.shape.block, first, count)))
                 first += count
             done = [wave for wave in waves if wave.run(patient=first >= self.shape.count)]
             waves = [wave for wave in waves if wave not in done]
-            if not done and all(wave.spun > MOST_SPIN_ROUNDS for wave in waves):
+            states = [] if done or first > before else [*states, self._state(waves)][-SAME_STATES:]
+            if len(states) == SAME_STATES and len(set(states)) == 1:
                 raise waves[0].spinning_fault()
+
+    def _state(self, waves: list[Wave]) -> int:
+        """A checksum of everything that the waves can read: who only spins and changes nothing spins forever."""
+        total = self.memory.checksum(0)
+        for wave in waves:
+            total = wave.checksum(total)
+        return total
 
 
 class Wave:
@@ -225,7 +237,6 @@ class Wave:
         self.waiting: list[Fragment] = []  # at a warp-wide operation whose mask is not complete
         self.yielded: set[Any] = set()
         self.latest = -1   # the warp that ran last, in the adversarial schedule
-        self.spun = 0
         self.left = machine.budget
         if self.trace is not None:
             self.trace.wave(self)
@@ -273,7 +284,6 @@ class Wave:
             if self.yielded and self._all_spin():
                 self.yielded.clear()
                 rounds += 1
-                self.spun += 1
                 if rounds > (MOST_SPIN_ROUNDS if patient else SPIN_ROUNDS):
                     return False
         return True
@@ -306,6 +316,17 @@ class Wave:
     def _all_spin(self) -> bool:
         return all(part.place in self.yielded for parts in self.ready.values() for part in parts)
 
+    def checksum(self, total: int) -> int:
+        """A running checksum of the blocks' memories and of the registers of all lanes."""
+        total = zlib.crc32(self.local.data.data, zlib.crc32(self.shared.data.data, total))
+        parts = sorted((p for unit in self.ready.values() for p in unit), key=lambda p: int(p.lanes.slot[0]))
+        for part in parts:
+            total = zlib.crc32(f"{part.place} {part.lanes.slot.tobytes()!r}".encode(), total)
+            for registers in (part.registers, *(frame.registers for frame in part.stack)):
+                for name in sorted(registers):
+                    total = zlib.crc32(np.ascontiguousarray(registers[name]).data, total)
+        return total
+
     def queue(self, fragment: Fragment) -> None:
         """Make a fragment ready to run."""
         unit = 0 if self.machine.random is None else int(fragment.lanes.slot[0]) // WARP
@@ -326,7 +347,8 @@ class Wave:
         current: Fragment | None = fragment
         while current is not None:
             run = current.code.blocks[current.block]
-            before = current.block
+            before = current.code, current.block
+            waited = bool(self.yielded) and _in_spin(current)
             if self.trace is not None:
                 self.trace.block(current, run)
             self._execute(current, run)
@@ -338,16 +360,17 @@ class Wave:
             except UNFIT as error:
                 raise unfit(run.block.end) from error
             if current is not None and (self.ready or self._spins(current, before) or self.left < 0):
-                self._step_back(current, before)
+                self._step_back(current, before, waited)
                 return
 
-    def _spins(self, fragment: Fragment, before: int) -> bool:
-        return fragment.block <= before and fragment.block in fragment.code.spins
+    def _spins(self, fragment: Fragment, before: tuple[Code, int]) -> bool:
+        """Whether a fragment has just gone back to the head of a loop in which it waits for other threads."""
+        return fragment.code is before[0] and fragment.block <= before[1] and fragment.block in fragment.code.spins
 
-    def _step_back(self, fragment: Fragment, before: int) -> None:
+    def _step_back(self, fragment: Fragment, before: tuple[Code, int], waited: bool) -> None:
         if self._spins(fragment, before):
             self.yielded.add(fragment.place)
-        elif self.yielded and before not in fragment.code.spins:
+        elif not waited:
             self.yielded.clear()
         self.queue(fragment)
 
@@ -536,7 +559,10 @@ class Wave:
     def spinning_fault(self) -> BudgetExceeded:
         """Everybody left waits in a loop for a value that nobody writes."""
         parts = [part for group in self.ready.values() for part in group]
-        places = ", ".join(f"{p.lanes.count} threads at line {_line(p)}" for p in parts[:4])
+        counts: dict[int | None, int] = {}
+        for part in parts:
+            counts[_line(part)] = counts.get(_line(part), 0) + part.lanes.count
+        places = ", ".join(f"{count} threads at line {line}" for line, count in list(counts.items())[:4])
         return BudgetExceeded(
             f"all threads that are left wait in a loop for a value that nobody will write: {places}; "
             f"blocks {self.shape.first} to {self.shape.first + self.shape.count - 1} are running",
@@ -551,6 +577,11 @@ def unfit(instruction: Instruction | None) -> SimulatorLacks:
     """Operands that an instruction cannot have; the error's cause says what NumPy made of them."""
     what, line = (instruction.opcode, instruction.line) if instruction else ("a fall through", 0)
     return SimulatorLacks(f"{what} with these operands", str(instruction or ""), line or None)
+
+
+def _in_spin(f: Fragment) -> bool:
+    """Whether the lanes are inside a loop that waits for other threads, or in a function that it calls."""
+    return f.block in f.code.spins or any(frame.block - 1 in frame.code.spins for frame in f.stack)
 
 
 def _line(f: Fragment, back: int = 0) -> int | None:

@@ -20,7 +20,6 @@ EXPECTED_FAILURES: dict[str, str] = {
     "matmul_wmma_f16": "wmma is not there yet",
     "function_pointers": _POINTERS,
     "virtual_functions": _POINTERS,
-    "spin_lock_functions": "a spin loop that calls a function is not seen as a wait",
     "cg_coalesced_counter": "fns.b32 is not there",
     "sums_of_differences": "vabsdiff4 is not there",
     "address_spaces": "isspacep.const is not there",
