@@ -6,7 +6,9 @@ registers, lanes or memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -223,7 +225,9 @@ def dp4a(a: Values, b: Values, c: Values, a_signed: bool, b_signed: bool) -> Val
 
 
 def flush(a: Values) -> Values:
-    """Subnormal float32 become zeros with their sign (`.ftz`)."""
+    """Subnormal float32 (or float16) become zeros with their sign (`.ftz`)."""
+    if a.dtype.itemsize == 2:
+        return np.where(np.abs(a) < np.finfo(np.float16).tiny, np.copysign(np.zeros(1, np.float16), a), a)
     bits = a.view(np.uint32)
     if ((bits << 1) - np.uint32(1)).min() >= 0xFFFFFF:  # none, as nearly always; zero wraps to the top
         return a
@@ -238,8 +242,14 @@ def saturate(a: Values) -> Values:
 
 
 def fma32(a: Values, b: Values, c: Values) -> Values:
-    """a * b + c rounded once: in float64 the product is exact, and the sum's own rounding matters only where
-    it lands halfway between two float32 (a subnormal result may still be one unit off)."""
+    """a * b + c rounded once: in float64 the product is exact; the sum is rounded to odd, which a second rounding
+    to fewer digits, subnormal ones too, cannot tell from the exact sum (Boldo and Melquiond 2008)."""
+    return _to_odd(np.multiply(a, b, dtype=np.float64), c.astype(np.float64)).astype(np.float32)
+
+
+def fma32_ftz(a: Values, b: Values, c: Values) -> Values:
+    """fma32 where subnormal results will be flushed: the sum's own rounding matters only where it lands halfway
+    between two normal float32."""
     product = np.multiply(a, b, dtype=np.float64)
     total = np.add(product, c, dtype=np.float64)
     halfway = (total.view(np.int64) & 0x1FFFFFFF) == 0x10000000
@@ -290,13 +300,45 @@ def fma64(a: Values, b: Values, c: Values) -> Values:
     size = np.abs(a * b)
     usable = np.isfinite(exact) & (size > 1e-270) & (size < 1e290) & (np.abs(c) < 1e290)
     usable &= (np.abs(a) < 1e290) & (np.abs(b) < 1e290)  # beyond, splitting over- or underflows
-    return plain if not usable.any() else np.where(usable, exact, plain)
+    rare = ~usable & np.isfinite(a) & np.isfinite(b) & np.isfinite(c) & (a != 0) & (b != 0)
+    out = plain if not usable.any() else np.where(usable, exact, plain)
+    return _one_by_one("fma", "rn", (a, b, c), out, rare) if rare.any() else out
 
 
 def _to_odd(a: Values, b: Values) -> Values:
     total, error = two_sum(a, b)
-    even = (total.view(np.int64) & 1) == 0
-    return np.where((error != 0) & even, np.nextafter(total, np.where(error > 0, np.inf, -np.inf)), total)
+    moved = (error != 0) & ((total.view(np.int64) & 1) == 0) & np.isfinite(error)
+    return np.where(moved, np.nextafter(total, np.where(error > 0, np.inf, -np.inf)), total)
+
+
+_FRACTIONS: dict[str, Callable[..., Fraction]] = {
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+    "fma": lambda a, b, c: a * b + c, "div": lambda a, b: a / b, "rcp": lambda a: 1 / a,
+}  # fmt: skip
+
+
+def _one_by_one(name: str, mode: str, operands: tuple[Values, ...], out: Values, chosen: Values) -> Values:
+    """`out` with the float64 results of the lanes `chosen` replaced by exact ones: the rare numbers near the ends
+    of the range, where an error term over- or underflows."""
+    out, rows = np.broadcast_to(out, chosen.shape).copy(), np.broadcast_arrays(*operands)
+    for lane in np.flatnonzero(chosen):
+        exact = _FRACTIONS[name](*(Fraction(float(row[lane])) for row in rows))
+        if exact:
+            out[lane] = _nearest_double(exact, mode)
+    return out
+
+
+def _nearest_double(exact: Fraction, mode: str) -> float:
+    """A fraction, not zero, as float64; `mode` is "rn", or a direction."""
+    try:
+        near = float(exact) or math.copysign(0.0, exact)
+    except OverflowError:
+        near = math.inf if exact > 0 else -math.inf
+    up = {"rn": 0, "rz": -1 if exact > 0 else 1, "rm": -1, "rp": 1}[mode]
+    above = 1 if math.isinf(near) and near > 0 or math.isfinite(near) and Fraction(near) > exact else -1
+    if near == exact or up in (0, above):
+        return near
+    return math.nextafter(near, math.copysign(math.inf, up))
 
 
 def directed(high: Values, low: Values, mode: str, dtype: np.dtype[Any]) -> Values:
@@ -315,17 +357,56 @@ def rounded(name: str, mode: str, dtype: np.dtype[Any]) -> Operation:
     """`name` (add, sub, mul, fma, div, rcp, sqrt) rounded toward zero (rz), down (rm) or up (rp)."""
 
     def operation(*operands: Values) -> Values:
-        wide = [o.astype(np.float64) for o in operands]
+        wide = tuple(o.astype(np.float64) for o in operands)
         high, low = _EXACT[name](*wide)
-        return directed(high, np.nan_to_num(low), mode, dtype)
+        out = directed(high, np.nan_to_num(low), mode, dtype)
+        if dtype.itemsize == 8 and name in _FRACTIONS:
+            rare = _near_the_ends(name, wide, high)
+            out = _one_by_one(name, mode, wide, out, rare) if rare.any() else out
+        return _minus_zero(name, wide, out) if mode == "rm" and name in ("add", "sub", "fma") else out
 
     return operation
 
 
+def _near_the_ends(name: str, operands: tuple[Values, ...], result: Values) -> Values:
+    """Finite operations whose result or operands are so large or so small that an error term may be lost."""
+    rare, finite = np.zeros(1, bool), np.ones(1, bool)
+    for value in (*operands, result):
+        size = np.abs(value)
+        rare = rare | (size > 1e290) | ((size < 1e-270) & (size > 0))
+    for value in operands:
+        finite = finite & np.isfinite(value)
+    rare = rare | ((result == 0) & (operands[0] != 0))
+    if name == "fma":
+        rare = rare | _vanished(operands[0], operands[1])
+    return rare & finite & ((operands[-1] != 0) | (name not in ("div", "rcp")))
+
+
+def _vanished(a: Values, b: Values) -> Values:
+    """Where a product is zero although no factor is."""
+    return (a * b == 0) & (a != 0) & (b != 0)
+
+
+def _minus_zero(name: str, operands: tuple[Values, ...], out: Values) -> Values:
+    """Rounding down, x - x is -0, and so is the sum of two zeros unless both are +0 (IEEE 754, 6.3)."""
+    zero = out == 0
+    if name == "fma":
+        zero = zero & ~_vanished(operands[0], operands[1])
+    if not zero.any():
+        return out
+    a, b = (operands[0] * operands[1], operands[2]) if name == "fma" else operands
+    b = -b if name == "sub" else b
+    return np.where(zero & (a == -b) & (np.signbit(a) | np.signbit(b)), np.array([-0.0], out.dtype), out)
+
+
 def _exact_fma(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
+    """The rounded result, and what is missing: (product + c) + both errors - result, the large terms first."""
+    result = fma64(a, b, c)
     product, error = two_product(a, b)
     total, rest = two_sum(product, c)
-    return total, rest + np.nan_to_num(error)
+    left, small = two_sum(total - result, rest)
+    left, smaller = two_sum(left, np.nan_to_num(error))
+    return result, left + (smaller + small)
 
 
 def _exact_div(a: Values, b: Values) -> tuple[Values, Values]:
@@ -334,8 +415,10 @@ def _exact_div(a: Values, b: Values) -> tuple[Values, Values]:
 
 
 def _exact_sqrt(a: Values) -> tuple[Values, Values]:
-    root = np.sqrt(a)
-    return root, fma64(-root, root, a) / (2 * root)
+    scale = np.where(a < 1e-200, 2.0**-300, 1.0)
+    large = a / scale / scale
+    root = np.sqrt(large)
+    return root * scale, fma64(-root, root, large) / (2 * root) * scale
 
 
 _EXACT: dict[str, Callable[..., tuple[Values, Values]]] = {
@@ -390,6 +473,21 @@ def rsqrt(a: Values) -> Values:
     return (1 / np.sqrt(a.astype(np.float64))).astype(a.dtype)
 
 
+def div_approx(a: Values, b: Values) -> Values:
+    """a / b, but a divisor beyond 2^126 counts as infinite (PTX ISA, div.approx)."""
+    return np.divide(a, np.where(np.abs(b) > np.float32(2.0**126), np.copysign(np.float32(np.inf), b), b))
+
+
+def gross(compute: Operation) -> Operation:
+    """rcp and rsqrt with `.approx.ftz.f64`: only the upper halves of operand and result count; no subnormals."""
+
+    def upper(a: Values) -> Values:
+        small = np.abs(a) < np.finfo(np.float64).tiny
+        return np.where(small, np.copysign(0.0, a), (a.view(np.uint64) & np.uint64(0xFFFFFFFF00000000)).view(np.float64))
+
+    return lambda a: upper(compute(upper(a)))
+
+
 def testp(name: str) -> Operation:
     tiny = {4: np.finfo(np.float32).tiny, 8: np.finfo(np.float64).tiny}
 
@@ -406,7 +504,7 @@ def testp(name: str) -> Operation:
 #: Float functions that hardware approximates; ours are correct to about one unit in the last place.
 APPROXIMATE: dict[str, Operation] = {
     "sin": np.sin, "cos": np.cos, "ex2": np.exp2, "lg2": np.log2, "tanh": np.tanh, "sqrt": np.sqrt,
-    "rsqrt": rsqrt, "rcp": rcp, "div": np.divide,
+    "rsqrt": rsqrt, "rcp": rcp, "div": div_approx,
 }  # fmt: skip
 
 # --- comparisons -------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ class Decoder:
         getter = _register_getter(name, self.types[name], kind)
         if operand.negated:
             return lambda f: ~getter(f)
-        if ftz and kind == "f32" and name not in self.flushed:
+        if ftz and (kind == "f32" and name not in self.flushed or kind in ("f16", "f16x2")):
             return lambda f: ar.flush(getter(f))
         return getter
 
@@ -246,11 +246,18 @@ def _float_operation(name: str, kind: str, modifiers: _Modifiers) -> ar.Operatio
     mode = next((m for m in modifiers if m in ("rz", "rm", "rp")), None)
     if mode and name in ("add", "sub", "mul", "fma", "div", "rcp", "sqrt"):
         return ar.rounded(name, mode, DTYPES[kind])
-    if "approx" in modifiers and name in ar.APPROXIMATE:
-        return ar.APPROXIMATE[name]
+    if "approx" in modifiers:
+        return _approximation(name, kind, modifiers)
     if "NaN" in modifiers:
         return {"min": ar.fmin_nan, "max": ar.fmax_nan}[name]
-    return _FMA[kind] if name == "fma" else _FLOAT[name]
+    if name == "fma":
+        return ar.fma32_ftz if kind == "f32" and "ftz" in modifiers else _FMA[kind]
+    return _FLOAT[name]
+
+
+def _approximation(name: str, kind: str, modifiers: _Modifiers) -> ar.Operation:
+    compute = ar.APPROXIMATE[name]
+    return ar.gross(compute) if kind == "f64" and "ftz" in modifiers else compute
 
 
 def _mul(name: str, kind: str, modifiers: _Modifiers) -> Signature:
@@ -272,7 +279,7 @@ def _mad(name: str, kind: str, modifiers: _Modifiers) -> Signature:
 
 
 def _approximate(name: str, kind: str, modifiers: _Modifiers) -> Signature:
-    return Signature((kind,), kind, ar.APPROXIMATE[name])
+    return Signature((kind,), kind, _approximation(name, kind, modifiers))
 
 
 def _shift(name: str, kind: str, modifiers: _Modifiers) -> Signature:
@@ -345,7 +352,7 @@ def _alu(decoder: Decoder, instruction: Instruction) -> Step:
     if "cc" in modifiers:
         return _with_carry(decoder, instruction)
     signature = _SIGNATURES[name](name, kind, modifiers)
-    ftz = "ftz" in modifiers
+    ftz = "ftz" in modifiers and (name, kind) != ("cvt", "f16")   # cvt flushes single precision only
     getters = [
         decoder.get(o, k, ftz) for o, k in zip(instruction.operands[1:], signature.operands, strict=True)
     ]
@@ -358,7 +365,7 @@ def _finished(signature: Signature, modifiers: _Modifiers, kind: str) -> ar.Oper
     compute, result = signature.compute, signature.result
     if "sat" in modifiers and result in _FLOATS:
         compute = _then(ar.saturate, compute)
-    if "ftz" in modifiers and result == "f32":
+    if "ftz" in modifiers and (result == "f32" or result == kind != "f64"):
         compute = _then(ar.flush, compute)
     if result == "f16x2":
         compute = _then(_packed_halves, compute)
