@@ -46,16 +46,14 @@ class Order:
         if self._seen is not None:
             known |= (now // WARP == then // WARP) & (self._seen[now, then % WARP] >= clock)
         if self._foreign and not known.all():
-            self._ask_foreign(known, now, then, clock)
+            _ask(self._foreign, known, now, then, clock)
         return known
 
-    def _ask_foreign(self, known: Flags, now: Ints, then: Ints, clock: Clocks) -> None:
-        left = np.flatnonzero(~known)
-        for thread in np.unique(now[left]):
-            clocks = self._foreign.get(int(thread))
-            if clocks is not None:
-                mine = left[now[left] == thread]
-                known[mine] = clocks[then[mine]] >= clock[mine]
+    def observed(self, now: Ints, then: Ints, clock: Clocks) -> Flags:
+        """Whether `now` has at least seen, through an atomic, what `then` released, with no fence after it yet."""
+        known: Flags = np.zeros(len(now), bool)
+        _ask(self._pending, known, now, then, clock)
+        return known
 
     def release_clock(self, threads: Ints) -> Clocks:
         """The clock to remember an atomic by: who sees what the fence before it released has seen the atomic too."""
@@ -223,6 +221,16 @@ class _Fences:
             ready = per_block[(self.device[per_block] > 0).any(axis=1)].ravel()
             self.device[ready] = np.maximum(self.device[ready], 1)
         self._epoch[blocks] += 1
+
+
+def _ask(held: dict[int, Clocks], known: Flags, now: Ints, then: Ints, clock: Clocks) -> None:
+    """Set `known` where the clocks that a thread holds reach `clock`."""
+    left = np.flatnonzero(~known)
+    for thread in np.unique(now[left]) if held else ():
+        clocks = held.get(int(thread))
+        if clocks is not None:
+            mine = left[now[left] == thread]
+            known[mine] = clocks[then[mine]] >= clock[mine]
 
 
 def _joined(parts: list[Clocks]) -> Clocks | None:

@@ -140,7 +140,8 @@ class Shadow:
             bad = ~order.ordered(event.thread, then.astype(np.int64), clock)
             if event.strong and bad.any():
                 bad &= (strong == PLAIN) | ((strong == VOLATILE) & (event.strong == VOLATILE)
-                                            & (then // WARP == event.thread // WARP))  # fmt: skip
+                                            & (then // WARP == event.thread // WARP)
+                                            & ~order.observed(event.thread, then.astype(np.int64), clock))  # fmt: skip
             if bad.any() and name == "write" and event.writes and not event.strong:
                 bad[bad] = changed(event.lane[bad])
             for found in np.unique(number[bad]):
