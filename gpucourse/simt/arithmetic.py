@@ -57,7 +57,7 @@ def _mul_hi_64(a: Values, b: Values) -> Values:
     ua, ub, low, half = unsigned(a), unsigned(b), np.uint64(0xFFFFFFFF), np.uint64(32)
     al, ah, bl, bh = ua & low, ua >> half, ub & low, ub >> half
     middle = (al * bl >> half) + (ah * bl & low) + (al * bh & low)
-    high = ah * bh + (ah * bl >> half) + (al * bh >> half) + (middle >> half)
+    high: Values = ah * bh + (ah * bl >> half) + (al * bh >> half) + (middle >> half)
     if a.dtype.kind == "i":
         high = high - np.where(a < 0, ub, 0).astype(np.uint64) - np.where(b < 0, ua, 0).astype(np.uint64)
     return high.view(a.dtype)
@@ -100,29 +100,40 @@ def _magnitude(a: Values) -> Values:
 
 
 def add_sat(a: Values, b: Values) -> Values:
+    """a + b, held at the ends of int32."""
     return np.clip(a.astype(np.int64) + b, -(1 << 31), (1 << 31) - 1).astype(a.dtype)
 
 
 def sub_sat(a: Values, b: Values) -> Values:
+    """a - b, held at the ends of int32."""
     return np.clip(a.astype(np.int64) - b, -(1 << 31), (1 << 31) - 1).astype(a.dtype)
 
 
 def sad(a: Values, b: Values, c: Values) -> Values:
     """c + |a - b|."""
-    return c + np.where(a < b, b - a, a - b)
+    out: Values = c + np.where(a < b, b - a, a - b)
+    return out
 
 
 def shl(a: Values, amount: Values) -> Values:
     """Shift left; an amount of the width or more leaves nothing."""
-    return np.left_shift(a, np.minimum(amount, 64).astype(a.dtype))
+    out: Values = np.left_shift(a, np.minimum(amount, 64).astype(a.dtype))
+    return out
 
 
 def shr(a: Values, amount: Values) -> Values:
     """Shift right, with the sign for signed types; a large amount leaves the sign only."""
-    return np.right_shift(a, np.minimum(amount, 64).astype(a.dtype))
+    out: Values = np.right_shift(a, np.minimum(amount, 64).astype(a.dtype))
+    return out
+
+
+def choose(condition: Values, a: Values, b: Values) -> Values:
+    """`a` where the condition holds, else `b`."""
+    return np.where(condition, a, b)
 
 
 def popc(a: Values) -> Values:
+    """How many bits are set, uint32."""
     return np.bitwise_count(a).astype(np.uint32)
 
 
@@ -217,7 +228,7 @@ def dp4a(a: Values, b: Values, c: Values, a_signed: bool, b_signed: bool) -> Val
     def parts(v: Values, sign: bool) -> Values:
         return np.ascontiguousarray(v).view(np.int8 if sign else np.uint8).reshape(-1, 4).astype(np.int64)
 
-    dot = (parts(a, a_signed) * parts(b, b_signed)).sum(axis=1)
+    dot: Values = (parts(a, a_signed) * parts(b, b_signed)).sum(axis=1)
     return (c.astype(np.int64) + dot).astype(np.uint32)
 
 
@@ -266,6 +277,7 @@ def _off_halfway(total: Values, product: Values, c: Values, halfway: Values) -> 
 
 
 def fma16(a: Values, b: Values, c: Values) -> Values:
+    """a * b + c of float16; float64 holds the product exactly."""
     product = np.multiply(a, b, dtype=np.float64)
     return np.add(product, c, dtype=np.float64).astype(np.float16)
 
@@ -453,10 +465,12 @@ def _zeros_by(picked: Values, a: Values, b: Values, combine: Operation) -> Value
 
 
 def fmin_nan(a: Values, b: Values) -> Values:
+    """The smaller one; NaN if either is NaN (`min.NaN`)."""
     return np.where(np.isnan(a) | np.isnan(b), np.array([np.nan], a.dtype), fmin(a, b))
 
 
 def fmax_nan(a: Values, b: Values) -> Values:
+    """The larger one; NaN if either is NaN (`max.NaN`)."""
     return np.where(np.isnan(a) | np.isnan(b), np.array([np.nan], a.dtype), fmax(a, b))
 
 
@@ -466,10 +480,12 @@ def copysign(a: Values, b: Values) -> Values:
 
 
 def rcp(a: Values) -> Values:
+    """1 / a."""
     return np.divide(np.ones(1, a.dtype), a)
 
 
 def rsqrt(a: Values) -> Values:
+    """1 / sqrt(a), computed in float64."""
     return (1 / np.sqrt(a.astype(np.float64))).astype(a.dtype)
 
 
@@ -489,6 +505,7 @@ def gross(compute: Operation) -> Operation:
 
 
 def testp(name: str) -> Operation:
+    """The test that `testp.<name>` makes: a function of floats that returns bools."""
     tiny = {4: np.finfo(np.float32).tiny, 8: np.finfo(np.float64).tiny}
 
     def subnormal(a: Values) -> Values:

@@ -26,11 +26,15 @@ def _dec(old: Values, b: Values) -> Values:
     return np.where((old == 0) | (old > b), b, old - np.ones(1, old.dtype)).astype(old.dtype)
 
 
+def _cas(old: Values, b: Values, c: Values) -> Values:
+    return np.where(old == b, c, old)
+
+
 #: Operation -> new value from the old one and the operands.
 OPERATIONS: dict[str, Update] = {
     "add": np.add, "min": np.minimum, "max": np.maximum, "and": np.bitwise_and, "or": np.bitwise_or,
     "xor": np.bitwise_xor, "inc": _inc, "dec": _dec, "exch": lambda old, b: b,
-    "cas": lambda old, b, c: np.where(old == b, c, old),
+    "cas": _cas,
 }  # fmt: skip
 _WITH_AT: dict[str, np.ufunc] = {
     "add": np.add, "min": np.minimum, "max": np.maximum, "and": np.bitwise_and, "or": np.bitwise_or,
@@ -44,7 +48,7 @@ def apply(
 ) -> Values:  # fmt: skip
     """Apply `operation` at `address` for all lanes; the values each lane found (uninitialised if not wanted)."""
     old = np.empty(len(address), dtype)
-    for cells, chosen, index in memory.cells(address, dtype, lanes):  # type: ignore[attr-defined]
+    for cells, chosen, index in memory.cells(address, dtype, lanes):
         part = [o[chosen] for o in operands]
         if not wants_old and operation in _WITH_AT and not half_pairs:
             _WITH_AT[operation].at(cells, index, part[0])

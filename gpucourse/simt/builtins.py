@@ -31,10 +31,12 @@ def call(name: str, f: Fragment, instruction: Instruction, results: list[str], a
 
 
 def trapped(f: Fragment, instruction: Instruction) -> Trapped:
+    """The fault of the first lane that executes `trap`."""
     return Trapped("the kernel executed `trap`", line=instruction.line or None, **_who(f, 0))
 
 
 def fault(f: Fragment, instruction: Instruction, message: str) -> KernelFault:
+    """A fault with `message`, at the instruction's line and in the first lane of `f`."""
     return KernelFault(message, line=instruction.line or None, **_who(f, 0))
 
 

@@ -55,11 +55,17 @@ class Resources:
 class Compiler(Protocol):
     """A front end: CUDA C text to PTX text, and to the resources its assembler reports."""
 
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """Name and version, part of the cache's key."""
+        ...
 
-    def ptx(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> Compiled: ...
+    def ptx(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> Compiled:
+        """PTX of `source`, with the mangled name of each of `names`."""
+        ...
 
-    def resources(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> str: ...
+    def resources(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> str:
+        """What the assembler reports of each kernel's resources, as text."""
+        ...
 
 
 def compile_ptx(

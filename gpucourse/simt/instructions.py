@@ -151,6 +151,7 @@ class Decoder:
 
 
 def lacks(instruction: Instruction) -> SimulatorLacks:
+    """The refusal of an instruction, with its text and line."""
     return SimulatorLacks(f"the instruction {instruction.opcode}", str(instruction), instruction.line or None)
 
 
@@ -297,12 +298,12 @@ def _convert(name: str, kind: str, modifiers: _Modifiers) -> Signature:
 
 
 def _select(name: str, kind: str, modifiers: _Modifiers) -> Signature:
-    return Signature((kind, kind, "pred"), kind, lambda a, b, p: np.where(p, a, b))
+    return Signature((kind, kind, "pred"), kind, lambda a, b, p: ar.choose(p, a, b))
 
 
 def _slct(name: str, kind: str, modifiers: _Modifiers) -> Signature:
     value = modifiers[-1]
-    return Signature((value, value, kind), value, lambda a, b, c: np.where(c >= 0, a, b))
+    return Signature((value, value, kind), value, lambda a, b, c: ar.choose(c >= 0, a, b))
 
 
 def _set(name: str, kind: str, modifiers: _Modifiers) -> Signature:
@@ -322,7 +323,8 @@ def _fixed(operands: str, result: str, compute: ar.Operation) -> Callable[..., S
 
 
 def _cnot(a: Values) -> Values:
-    return (a == 0).astype(a.dtype)
+    out: Values = (a == 0).astype(a.dtype)
+    return out
 
 
 _SIGNATURES: dict[str, Callable[[str, str, _Modifiers], Signature]] = {
@@ -570,6 +572,7 @@ def store(f: Fragment, space: str, address: Values, value: Values) -> None:
 
 
 def part_of(lanes: Lanes, chosen: Values | None) -> Lanes:
+    """The lanes at positions `chosen`; all of them for None."""
     return lanes if chosen is None else Lanes(lanes.slot[chosen], lanes.shape)
 
 

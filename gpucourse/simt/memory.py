@@ -40,9 +40,17 @@ class AccessFault(Exception):
 class Space(Protocol):
     """Something that loads and stores `dtype` elements at byte addresses, one per lane."""
 
-    def load(self, address: Values, dtype: np.dtype[Any], lanes: Lanes) -> Values: ...
+    def load(self, address: Values, dtype: np.dtype[Any], lanes: Lanes) -> Values:
+        """Elements of `dtype` at `address` (uint64, bytes); shape as `address`."""
+        ...
 
-    def store(self, address: Values, value: Values, lanes: Lanes) -> None: ...
+    def store(self, address: Values, value: Values, lanes: Lanes) -> None:
+        """Write `value` at `address`; of several lanes at one address the last one wins."""
+        ...
+
+    def cells(self, address: Values, dtype: np.dtype[Any], lanes: Lanes) -> list[tuple[Values, Ints, Ints]]:
+        """(elements, chosen lanes, their indices) per array behind the addresses: what atomics work on."""
+        ...
 
 
 class Allocation:
@@ -191,8 +199,7 @@ class Memory:
 
 
 _NOTHING = np.zeros(0, np.int64)
-_SHIFT = {1: 0, 2: 1, 4: 2, 8: 3, 16: 4}
-_SHIFT = {size: np.uint64(shift) for size, shift in _SHIFT.items()}  # type: ignore[misc]
+_SHIFT = {1 << shift: np.uint64(shift) for shift in range(5)}   # an element's bytes -> the shift that divides by them
 
 
 def _check_writable(allocation: Allocation, chosen: Ints) -> None:
@@ -224,6 +231,7 @@ class Strips:
         self._views.clear()
 
     def view(self, dtype: np.dtype[Any]) -> Values:
+        """All strips in one array of `dtype`."""
         found = self._views.get(dtype)
         if found is None:
             found = self._views[dtype] = self.data.view(dtype)

@@ -371,6 +371,7 @@ class SectorSet:
         self._held, self._merge_at = 0, merge_at
 
     def add(self, sectors: Values) -> None:
+        """Note sectors (uint64, each its address / 32); repeats do not matter."""
         self._parts.append(sectors)
         self._held += len(sectors)
         if self._held > self._merge_at:

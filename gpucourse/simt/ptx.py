@@ -86,6 +86,7 @@ class Instruction:
 
     @property
     def opcode(self) -> str:
+        """The whole opcode, such as `ld.global.f32`."""
         return ".".join(self.parts)
 
     def __str__(self) -> str:

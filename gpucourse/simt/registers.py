@@ -8,7 +8,7 @@ registers still needed; when paths meet, fragments merge.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -122,7 +122,7 @@ def _special(lanes: Lanes, name: str) -> Values:
     shape = lanes.shape
     root, _, axis_name = name[1:].partition(".")
     axis = "xyz".find(axis_name) if axis_name else 0
-    per_lane = {
+    per_lane: dict[str, Callable[[], Any]] = {
         "tid": lambda: _axis(lanes.slot % shape.slots, shape.block, axis),
         "ctaid": lambda: _axis(_blocks(lanes) + shape.first, shape.grid, axis),
         "laneid": lambda: lanes.lane,

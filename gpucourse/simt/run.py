@@ -247,6 +247,7 @@ class Wave:
         return self.machine.issued
 
     def environment(self, name: str) -> int:
+        """`%envreg` registers are refused: what they hold belongs to a cooperative launch."""
         raise SimulatorLacks(f"the register {name} (cooperative launch of a whole grid)")
 
     def check_vector(self, address: Values, size: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,12 +52,13 @@ def shuffle(lanes: Lanes, mode: str, value: Values, place: Values, clamp: Values
     b, limit = place.astype(np.int64) & 31, clamp.astype(np.int64) & 31
     segment = clamp.astype(np.int64) >> 8 & 31
     first, last = lane & segment, (lane & segment) | (limit & ~segment)
-    source, inside = {
+    sources: dict[str, Callable[[], tuple[Values, Values]]] = {
         "up": lambda: (lane - b, lane - b >= last),
         "down": lambda: (lane + b, lane + b <= last),
         "bfly": lambda: (lane ^ b, (lane ^ b) <= last),
         "idx": lambda: (first | (b & ~segment), (first | (b & ~segment)) <= last),
-    }[mode]()
+    }
+    source, inside = sources[mode]()
     source = np.where(inside, source, lane)
     at, _ = cells(lanes)
     values = table(lanes, value).reshape(-1)
@@ -69,7 +72,8 @@ def vote(lanes: Lanes, mode: str, flag: Values, mask: Values) -> Values:
     if mode == "ballot":
         return yes
     here = _back(lanes, _bits(table(lanes, np.ones(1, bool)))) & mask
-    return {"all": yes == here, "any": yes != 0, "uni": (yes == here) | (yes == 0)}[mode]
+    answers: dict[str, Values] = {"all": yes == here, "any": yes != 0, "uni": (yes == here) | (yes == 0)}
+    return answers[mode]
 
 
 def match(lanes: Lanes, mode: str, value: Values, mask: Values) -> tuple[Values, Values]:
