@@ -186,9 +186,13 @@ class ProgramWriter:
             self.body(indent + 1, depth)
         self.add(indent, "}")
 
+    def most(self, indent: int) -> int:
+        """Rounds of a loop at most: nested ones multiply."""
+        return {1: 7, 2: 3}.get(indent, 1)
+
     def loop(self, indent: int, depth: int) -> None:
         self.fresh += 1
-        bound = self.rng.choice(["4", f"({self.variable('i')} & 7)", f"({self.variable('u')} % 5)"])
+        bound = self.rng.choice(["3", f"({self.variable('i')} & {self.most(indent)})", f"({self.variable('u')} % 3)"])
         self.add(indent, f"for (int n{self.fresh} = 0, m = {bound}; n{self.fresh} < m; n{self.fresh}++) {{")
         self.body(indent + 1, depth)
         if self.rng.random() < 0.4:
@@ -197,7 +201,7 @@ class ProgramWriter:
 
     def countdown(self, indent: int, depth: int) -> None:
         self.fresh += 1
-        self.add(indent, f"int w{self.fresh} = {self.variable('i')} & 15;")
+        self.add(indent, f"int w{self.fresh} = {self.variable('i')} & {self.most(indent)};")
         self.add(indent, f"while (w{self.fresh}-- > 0) {{")
         self.body(indent + 1, depth)
         self.add(indent, "}")

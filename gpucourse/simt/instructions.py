@@ -294,6 +294,8 @@ def _funnel(name: str, kind: str, modifiers: _Modifiers) -> Signature:
 
 def _convert(name: str, kind: str, modifiers: _Modifiers) -> Signature:
     to = modifiers[-1]
+    if kind == "f16x2":
+        raise ValueError("half pairs are converted to, never from")
     return Signature((kind,), to, ar.convert(DTYPES[to], DTYPES[kind], modifiers[:-1]))
 
 

@@ -79,6 +79,11 @@ def test_the_error_names_the_instruction_and_the_line(name: str) -> None:
     assert raised.value.line == 42 and opcode in raised.value.ptx
 
 
+def test_half_pairs_are_not_converted_from() -> None:
+    with pytest.raises(SimulatorLacks, match="cvt"):
+        run("@%p1 cvt.rni.u64.f16x2 %rd2, %r4;\n @!%p1 st.global.u64 [%rd1], %rd2;")
+
+
 @pytest.mark.parametrize("body", ["st.global.f16x2 [%rd1], %r4;", "ld.global.f16x2 %r4, [%rd1];",
                                   "st.shared.pred [buffer], %p1;"])  # fmt: skip
 def test_memory_has_no_cells_of_half_pairs_or_predicates(body: str) -> None:
