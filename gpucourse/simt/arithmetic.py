@@ -249,7 +249,8 @@ def flush(a: Values) -> Values:
 def saturate(a: Values) -> Values:
     """Clamp to [0, 1]; NaN becomes 0."""
     clamped = np.minimum(np.maximum(np.nan_to_num(a, nan=0.0, posinf=1.0, neginf=0.0), 0), 1)
-    return (clamped + np.zeros(1, a.dtype)).astype(a.dtype)
+    out: Values = (clamped + np.zeros(1, a.dtype)).astype(a.dtype)
+    return out
 
 
 def fma32(a: Values, b: Values, c: Values) -> Values:
@@ -347,7 +348,7 @@ def _nearest_double(exact: Fraction, mode: str) -> float:
     except OverflowError:
         near = math.inf if exact > 0 else -math.inf
     up = {"rn": 0, "rz": -1 if exact > 0 else 1, "rm": -1, "rp": 1}[mode]
-    above = 1 if math.isinf(near) and near > 0 or math.isfinite(near) and Fraction(near) > exact else -1
+    above = 1 if near == math.inf or (math.isfinite(near) and Fraction(near) > exact) else -1
     if near == exact or up in (0, above):
         return near
     return math.nextafter(near, math.copysign(math.inf, up))
@@ -382,7 +383,8 @@ def rounded(name: str, mode: str, dtype: np.dtype[Any]) -> Operation:
 
 def _near_the_ends(name: str, operands: tuple[Values, ...], result: Values) -> Values:
     """Finite operations whose result or operands are so large or so small that an error term may be lost."""
-    rare, finite = np.zeros(1, bool), np.ones(1, bool)
+    rare: Values = np.zeros(1, bool)
+    finite: Values = np.ones(1, bool)
     for value in (*operands, result):
         size = np.abs(value)
         rare = rare | (size > 1e290) | ((size < 1e-270) & (size > 0))
@@ -396,7 +398,8 @@ def _near_the_ends(name: str, operands: tuple[Values, ...], result: Values) -> V
 
 def _vanished(a: Values, b: Values) -> Values:
     """Where a product is zero although no factor is."""
-    return (a * b == 0) & (a != 0) & (b != 0)
+    lost: Values = (a * b == 0) & (a != 0) & (b != 0)
+    return lost
 
 
 def _minus_zero(name: str, operands: tuple[Values, ...], out: Values) -> Values:
@@ -499,7 +502,8 @@ def gross(compute: Operation) -> Operation:
 
     def upper(a: Values) -> Values:
         small = np.abs(a) < np.finfo(np.float64).tiny
-        return np.where(small, np.copysign(0.0, a), (a.view(np.uint64) & np.uint64(0xFFFFFFFF00000000)).view(np.float64))
+        high = (a.view(np.uint64) & np.uint64(0xFFFFFFFF00000000)).view(np.float64)
+        return np.where(small, np.copysign(0.0, a), high)
 
     return lambda a: upper(compute(upper(a)))
 
@@ -509,7 +513,8 @@ def testp(name: str) -> Operation:
     tiny = {4: np.finfo(np.float32).tiny, 8: np.finfo(np.float64).tiny}
 
     def subnormal(a: Values) -> Values:
-        return (a != 0) & (np.abs(a) < tiny[a.dtype.itemsize])
+        small: Values = (a != 0) & (np.abs(a) < tiny[a.dtype.itemsize])
+        return small
 
     tests: dict[str, Operation] = {
         "finite": np.isfinite, "infinite": np.isinf, "notanumber": np.isnan, "number": lambda a: ~np.isnan(a),

@@ -184,7 +184,7 @@ def _library_candidates() -> Iterator[str]:
 # --- NVRTC -------------------------------------------------------------------------------------------
 
 
-class Nvrtc:
+class Nvrtc(Compiler):
     """NVRTC's C interface; `path` is its shared library."""
 
     def __init__(self, path: str) -> None:

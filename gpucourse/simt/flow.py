@@ -150,9 +150,8 @@ def _blocks(function: Function) -> list[Block]:
         else:
             builder.add(item, function.tables)
     last = builder.raw[-1][2] if builder.raw and not builder.code else None
-    if builder.code or last is None or last.guard or last.parts[0] not in (*_EXITS, "bra"):
-        builder.close("exit")
-    elif any(index == len(builder.raw) for index in builder.labels.values()):
+    falls = builder.code or last is None or last.guard or last.parts[0] not in (*_EXITS, "bra")
+    if falls or len(builder.raw) in builder.labels.values():
         builder.close("exit")
     return [
         Block(index, tuple(code), kind, end, tuple(_target(builder, end, t) for t in targets))

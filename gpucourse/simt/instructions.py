@@ -86,7 +86,7 @@ class Decoder:
         getter = _register_getter(name, self.types[name], kind)
         if operand.negated:
             return lambda f: ~getter(f)
-        if ftz and (kind == "f32" and name not in self.flushed or kind in ("f16", "f16x2")):
+        if ftz and ((kind == "f32" and name not in self.flushed) or kind in ("f16", "f16x2")):
             return lambda f: ar.flush(getter(f))
         return getter
 
@@ -130,7 +130,7 @@ class Decoder:
 
     def put(self, operand: Operand, kind: str) -> Callable[[Fragment, Values], None]:
         """A function that writes values of `kind` into a register, extended to the register's width."""
-        if isinstance(operand, Symbol) and operand.name == "_" or operand == Register("_"):
+        if (isinstance(operand, Symbol) and operand.name == "_") or operand == Register("_"):
             return lambda f, value: None
         if not isinstance(operand, Register):
             raise ValueError(operand)

@@ -76,7 +76,7 @@ class Allocation:
         return address - self._base
 
 
-class Memory:
+class Memory(Space):
     """Global memory as one launch sees it."""
 
     def __init__(self) -> None:
@@ -211,7 +211,7 @@ def _misaligned(offset: Values, size: int) -> bool:
     return bool(int(np.bitwise_or.reduce(offset)) & (size - 1))
 
 
-class Strips:
+class Strips(Space):
     """Shared or local memory: `count` strips of `size` bytes, one per block or per lane."""
 
     def __init__(self, space: str, count: int, size: int) -> None:

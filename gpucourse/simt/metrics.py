@@ -153,7 +153,7 @@ def divergent_warps(slot: Ints, taken: Values) -> int:
 
 
 _FLOPS = {"add": 1, "sub": 1, "mul": 1, "fma": 2, "mad": 2}
-_SPECIAL = frozenset("div rcp sqrt rsqrt sin cos ex2 lg2 tanh".split())
+_SPECIAL = frozenset(("div", "rcp", "sqrt", "rsqrt", "sin", "cos", "ex2", "lg2", "tanh"))
 _FLOAT_WIDTH = {"f16": 1, "bf16": 1, "f32": 1, "f64": 1, "f16x2": 2, "bf16x2": 2}
 _TILE = re.compile(r"m(\d+)n(\d+)k(\d+)")
 
