@@ -393,7 +393,8 @@ def _near_the_ends(name: str, operands: tuple[Values, ...], result: Values) -> V
     rare = rare | ((result == 0) & (operands[0] != 0))
     if name == "fma":
         rare = rare | _vanished(operands[0], operands[1])
-    return rare & finite & ((operands[-1] != 0) | (name not in ("div", "rcp")))
+    out: Values = rare & finite & ((operands[-1] != 0) | (name not in ("div", "rcp")))
+    return out
 
 
 def _vanished(a: Values, b: Values) -> Values:
