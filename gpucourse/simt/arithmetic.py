@@ -68,6 +68,11 @@ def mul24(a: Values, b: Values) -> Values:
     return _low24(a) * _low24(b)
 
 
+def mul24_hi(a: Values, b: Values) -> Values:
+    """High 32 of the 48 bits of the product of the low 24 bits."""
+    return (mul_wide(_low24(a), _low24(b)) >> 16).astype(a.dtype)
+
+
 def _low24(a: Values) -> Values:
     return (a << 8) >> 8  # keeps the sign of bit 23 for signed types
 
@@ -205,6 +210,34 @@ def prmt(a: Values, b: Values, selector: Values) -> Values:
     return out
 
 
+#: Mode of prmt -> the selectors that it uses for the values 0 to 3 of its operand (PTX ISA, prmt).
+PRMT_MODES = {
+    "f4e": (0x3210, 0x4321, 0x5432, 0x6543), "b4e": (0x5670, 0x6701, 0x7012, 0x0123),
+    "rc8": (0x0000, 0x1111, 0x2222, 0x3333), "ecl": (0x3210, 0x3211, 0x3222, 0x3333),
+    "ecr": (0x0000, 0x1110, 0x2210, 0x3210), "rc16": (0x1010, 0x3232, 0x1010, 0x3232),
+}  # fmt: skip
+
+
+def prmt_mode(mode: str) -> Operation:
+    """prmt whose selector comes from a table, by the two lowest bits of its third operand."""
+    table = np.array(PRMT_MODES[mode], np.uint32)
+    return lambda a, b, c: prmt(a, b, table[c & 3])
+
+
+def bmsk(start: Values, length: Values, clamp: bool) -> Values:
+    """`length` ones from bit `start`; both modulo 32, or (clamp) all that is beyond bit 31 cut off."""
+    if clamp:
+        return shl(_ones(length.astype(np.int64), start.dtype), start)
+    return shl(_ones((length & 31).astype(np.int64), start.dtype), start & 31)
+
+
+def szext(a: Values, bits: Values, clamp: bool) -> Values:
+    """The low `bits` of `a` extended to 32 bits; `bits` modulo 32, or (clamp) 32 or more for `a` itself."""
+    count = np.minimum(bits, 32) if clamp else bits & 31
+    left = (np.uint32(32) - count).astype(np.uint32)
+    return shr(shl(a, left), left)
+
+
 def lop3(a: Values, b: Values, c: Values, table: int) -> Values:
     """Any logic of three bits: bit `4a + 2b + c` of `table` is the result."""
     out = np.zeros(1, a.dtype)
@@ -225,11 +258,21 @@ def funnel(a: Values, b: Values, amount: Values, left: bool, wrap: bool) -> Valu
 
 def dp4a(a: Values, b: Values, c: Values, a_signed: bool, b_signed: bool) -> Values:
     """c + the dot product of four bytes each."""
-    def parts(v: Values, sign: bool) -> Values:
-        return np.ascontiguousarray(v).view(np.int8 if sign else np.uint8).reshape(-1, 4).astype(np.int64)
-
-    dot: Values = (parts(a, a_signed) * parts(b, b_signed)).sum(axis=1)
+    dot: Values = (_parts(a, 1, a_signed) * _parts(b, 1, b_signed)).sum(axis=1)
     return (c.astype(np.int64) + dot).astype(np.uint32)
+
+
+def dp2a(a: Values, b: Values, c: Values, a_signed: bool, b_signed: bool, high: bool) -> Values:
+    """c + the dot product of the two halves of `a` and the two low (or high) bytes of `b`."""
+    chosen = _parts(b, 1, b_signed)[:, 2:] if high else _parts(b, 1, b_signed)[:, :2]
+    dot: Values = (_parts(a, 2, a_signed) * chosen).sum(axis=1)
+    return (c.astype(np.int64) + dot).astype(np.uint32)
+
+
+def _parts(a: Values, size: int, sign: bool) -> Values:
+    """Parts of `size` bytes of 32-bit values, as int64; shape (lanes, 4 / size)."""
+    kind = (_SIGNED if sign else _UNSIGNED)[size]
+    return np.ascontiguousarray(a).view(kind).reshape(-1, 4 // size).astype(np.int64)
 
 
 # --- floats ------------------------------------------------------------------------------------------

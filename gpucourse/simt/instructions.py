@@ -79,7 +79,8 @@ class Decoder:
     def get(self, operand: Operand, kind: str, ftz: bool = False) -> Getter:
         """A function of the fragment: the operand's values as `kind`; float32 flushed if `ftz`."""
         if not isinstance(operand, Register):
-            return self._constant(operand, kind)
+            constant = self._constant(operand, kind)
+            return (lambda f: ar.flush(constant(f))) if ftz and kind in ("f32", "f16") else constant
         name = operand.name
         if name not in self.types:
             return _special_getter(name, DTYPES[kind])
@@ -275,7 +276,8 @@ def _mad(name: str, kind: str, modifiers: _Modifiers) -> Signature:
     if "wide" in modifiers:
         return Signature((kind, kind, _DOUBLE[kind]), _DOUBLE[kind], lambda a, b, c: ar.mul_wide(a, b) + c)
     if "hi" in modifiers:
-        return Signature((kind,) * 3, kind, lambda a, b, c: ar.mul_hi(a, b) + c)
+        add = ar.add_sat if "sat" in modifiers else np.add
+        return Signature((kind,) * 3, kind, lambda a, b, c: add(ar.mul_hi(a, b), c))
     return Signature((kind,) * 3, kind, lambda a, b, c: a * b + c)
 
 
@@ -310,8 +312,19 @@ def _slct(name: str, kind: str, modifiers: _Modifiers) -> Signature:
 
 def _set(name: str, kind: str, modifiers: _Modifiers) -> Signature:
     compare, to = ar.comparison(modifiers[0], kind in _FLOATS), modifiers[-1]
-    true = np.array([1.0 if to in _FLOATS else -1]).astype(DTYPES[to])
-    return Signature((kind, kind), to, lambda a, b: np.where(compare(a, b), true, np.zeros(1, DTYPES[to])))
+    combine = next((_COMBINE[m] for m in modifiers[1:] if m in _COMBINE), None)
+    true, false = np.array([1.0 if to in _FLOATS else -1]).astype(DTYPES[to]), np.zeros(1, DTYPES[to])
+    if combine is None:
+        return Signature((kind, kind), to, lambda a, b: np.where(compare(a, b), true, false))
+    both = combine
+    return Signature((kind, kind, "pred"), to, lambda a, b, p: np.where(both(compare(a, b), p), true, false))
+
+
+def _mul24(name: str, kind: str, modifiers: _Modifiers) -> Signature:
+    product = ar.mul24_hi if "hi" in modifiers else ar.mul24
+    if name == "mul24":
+        return Signature((kind,) * 2, kind, product)
+    return Signature((kind,) * 3, kind, lambda a, b, c: product(a, b) + c)
 
 
 def _fixed(operands: str, result: str, compute: ar.Operation) -> Callable[..., Signature]:
@@ -335,8 +348,7 @@ _SIGNATURES: dict[str, Callable[[str, str, _Modifiers], Signature]] = {
     "mul": _mul, "mad": _mad, "fma": _mad, "shl": _shift, "shr": _shift, "shf": _funnel, "cvt": _convert,
     "selp": _select, "slct": _slct, "set": _set,
     **dict.fromkeys("sin cos ex2 lg2 tanh rsqrt".split(), _approximate),
-    "mul24": _fixed("t t", "t", ar.mul24),
-    "mad24": _fixed("t t t", "t", lambda a, b, c: ar.mul24(a, b) + c),
+    "mul24": _mul24, "mad24": _mul24,
     "sad": _fixed("t t t", "t", ar.sad),
     "cnot": _fixed("t", "t", _cnot),
     "popc": _fixed("t", "u32", ar.popc),
@@ -344,10 +356,32 @@ _SIGNATURES: dict[str, Callable[[str, str, _Modifiers], Signature]] = {
     "brev": _fixed("t", "t", ar.brev),
     "bfe": _fixed("t u32 u32", "t", ar.bfe),
     "bfi": _fixed("t t u32 u32", "t", ar.bfi),
-    "prmt": _fixed("b32 b32 b32", "b32", ar.prmt),
+    "bmsk": lambda n, kind, m: Signature((kind, "u32"), kind, lambda a, b: ar.bmsk(a, b, "clamp" in m)),
+    "szext": lambda n, kind, m: Signature((kind, "u32"), kind, lambda a, b: ar.szext(a, b, "clamp" in m)),
     "bfind": lambda n, kind, m: Signature((kind,), "u32", ar.bfind_shiftamt if "shiftamt" in m else ar.bfind),
     "testp": lambda n, kind, m: Signature((kind,), "pred", ar.testp(m[0])),
 }  # fmt: skip
+_ROUNDING, _COMPARISONS = "rn rz rm rp", "eq ne lt le gt ge lo ls hi hs equ neu ltu leu gtu geu num nan"
+#: What an opcode may have besides types. Any other modifier might change the result, so it is refused.
+_MODIFIERS: dict[str, frozenset[str]] = {
+    root: frozenset(words.split())
+    for roots, words in {
+        "add sub fma": f"{_ROUNDING} ftz sat", "mul mad": f"{_ROUNDING} ftz sat lo hi wide",
+        "mul24 mad24": "lo hi", "div": f"{_ROUNDING} ftz approx full", "rcp sqrt": f"{_ROUNDING} ftz approx",
+        "sin cos ex2 lg2 tanh rsqrt": "ftz approx", "min max": "ftz NaN", "abs neg slct": "ftz",
+        "shf": "l r wrap clamp", "bmsk szext": "wrap clamp", "bfind": "shiftamt",
+        "testp": "finite infinite number notanumber normal subnormal",
+        "cvt": f"{_ROUNDING} rni rzi rmi rpi ftz sat",
+        "set": f"{_COMPARISONS} and or xor ftz", "setp": f"{_COMPARISONS} and or xor ftz",
+    }.items()
+    for root in roots.split()
+}
+
+
+def _checked(name: str, modifiers: _Modifiers) -> None:
+    known = _MODIFIERS.get(name, frozenset())
+    if not all(m in known or m in TYPE_BYTES for m in modifiers):
+        raise ValueError(name, modifiers)
 
 
 def _alu(decoder: Decoder, instruction: Instruction) -> Step:
@@ -355,6 +389,7 @@ def _alu(decoder: Decoder, instruction: Instruction) -> Step:
     modifiers, kind = tuple(rest[:-1]), rest[-1]
     if "cc" in modifiers:
         return _with_carry(decoder, instruction)
+    _checked(name, modifiers)
     signature = _SIGNATURES[name](name, kind, modifiers)
     ftz = "ftz" in modifiers and (name, kind) != ("cvt", "f16")   # cvt flushes single precision only
     getters = [
@@ -417,9 +452,19 @@ def _lop3(decoder: Decoder, instruction: Instruction) -> Step:
 
 def _dot(decoder: Decoder, instruction: Instruction) -> Step:
     target, a, b, c = instruction.operands
-    left, right = (part == "s32" for part in instruction.parts[1:3])
+    left, right = (part == "s32" for part in instruction.parts[-2:])
     getters = [decoder.get(o, "u32") for o in (a, b, c)]
-    return _assign(decoder, target, "u32", lambda x, y, z: ar.dp4a(x, y, z, left, right), getters)
+    if instruction.parts[0] == "dp4a":
+        return _assign(decoder, target, "u32", lambda x, y, z: ar.dp4a(x, y, z, left, right), getters)
+    high = instruction.parts[1] == "hi"
+    return _assign(decoder, target, "u32", lambda x, y, z: ar.dp2a(x, y, z, left, right, high), getters)
+
+
+def _prmt(decoder: Decoder, instruction: Instruction) -> Step:
+    target, *sources = instruction.operands
+    select = ar.prmt if len(instruction.parts) == 2 else ar.prmt_mode(instruction.parts[2])
+    getters = [decoder.get(o, "u32") for o in sources]
+    return _assign(decoder, target, "u32", lambda a, b, c: select(a, b, c), getters)
 
 
 def _with_carry(decoder: Decoder, instruction: Instruction) -> Step:
@@ -449,6 +494,7 @@ def _with_carry(decoder: Decoder, instruction: Instruction) -> Step:
 
 def _setp(decoder: Decoder, instruction: Instruction) -> Step:
     _, *modifiers, kind = instruction.parts
+    _checked("setp", tuple(modifiers))
     target, left, right, *third = instruction.operands
     compare, ftz = ar.comparison(modifiers[0], kind in _FLOATS), "ftz" in modifiers
     a, b = decoder.get(left, kind, ftz), decoder.get(right, kind, ftz)
@@ -817,7 +863,8 @@ Maker = Callable[[Decoder, Instruction], Step]
 OPCODES: dict[str, Maker] = {
     **dict.fromkeys(_SIGNATURES, _alu),
     **dict.fromkeys(("addc", "subc", "madc"), _with_carry),
-    "lop3": _lop3, "dp4a": _dot, "setp": _setp, "mov": _mov, "cvta": _cvta, "isspacep": _isspacep,
+    "lop3": _lop3, "prmt": _prmt, "dp4a": _dot, "dp2a": _dot, "setp": _setp, "mov": _mov, "cvta": _cvta,
+    "isspacep": _isspacep,
     "ld": _ld, "ldu": _ld, "st": _st, "atom": _atom, "red": _atom, "shfl": _shfl, "vote": _vote,
     "match": _match, "activemask": _activemask, "bar": _bar_warp, "wmma": _wmma,
     "membar": _fence, "fence": _fence, "nanosleep": _nothing, "prefetch": _nothing, "prefetchu": _nothing,

@@ -236,7 +236,7 @@ def _flushed(function: Function) -> frozenset[str]:
     written: dict[str, bool] = {}
     for item in function.body:
         if isinstance(item, Instruction):
-            clean = "ftz" in item.parts and item.parts[-1] == "f32" and item.parts[0] not in ("setp", "cvt")
+            clean = "ftz" in item.parts and item.parts[-1] == "f32" and item.parts[0] not in ("setp", "cvt", "slct")
             for name in writes(item):
                 written[name] = written.get(name, True) and clean
     return frozenset(name for name, clean in written.items() if clean)
