@@ -27,7 +27,7 @@ RED_ZONE = 1 << 26
 
 
 class AccessFault(Exception):
-    """An access that no memory can serve: `kind` "bounds", "aligned" or "readonly", `lane` its position.
+    """An access that no memory can serve: `kind` "bounds", "aligned", "readonly" or "kernel", `lane` its position.
 
     Internal to the simulator: the machine turns it into a `KernelFault` with line, block and thread.
     """

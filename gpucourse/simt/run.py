@@ -387,7 +387,7 @@ class Wave:
 
     def fault(self, fault: AccessFault, fragment: Fragment, instruction: Instruction) -> KernelFault:
         """A bad access as the learner sees it: line, block and thread."""
-        kind = {"aligned": Misaligned}.get(fault.kind, OutOfBounds)
+        kind = {"aligned": Misaligned, "kernel": KernelFault}.get(fault.kind, OutOfBounds)
         slots = fragment.lanes.slot
         slot = int(slots[fault.lane if fault.lane < len(slots) else 0])
         text = str(fault).replace("accesses", _VERBS.get(instruction.parts[0], "updates"), 1)

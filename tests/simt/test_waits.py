@@ -1,4 +1,4 @@
-"""Loops that wait for other threads: those that will be released end, under both schedules; those that never will are named."""
+"""Loops that wait for other threads: released ones end under both schedules, endless ones are named."""
 
 from __future__ import annotations
 

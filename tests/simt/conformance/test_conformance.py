@@ -16,8 +16,6 @@ from tests.simt.conformance.kernel import Arguments, Kernel, compare, seeded
 #: Kernels that the simulator cannot run, or gets wrong, and why; each is noticed when it begins to pass.
 _POINTERS = "calls through function pointers are not simulated"
 EXPECTED_FAILURES: dict[str, str] = {
-    "matmul_wmma_f32": "wmma is not there yet",
-    "matmul_wmma_f16": "wmma is not there yet",
     "function_pointers": _POINTERS,
     "virtual_functions": _POINTERS,
     "cg_coalesced_counter": "fns.b32 is not there",
