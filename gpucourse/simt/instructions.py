@@ -391,6 +391,8 @@ def _alu(decoder: Decoder, instruction: Instruction) -> Step:
         return _with_carry(decoder, instruction)
     _checked(name, modifiers)
     signature = _SIGNATURES[name](name, kind, modifiers)
+    if ("f16x2" in signature.operands) != (signature.result == "f16x2"):
+        raise ValueError(name, kind)   # pairs of halves go only where pairs come from
     ftz = "ftz" in modifiers and (name, kind) != ("cvt", "f16")   # cvt flushes single precision only
     getters = [
         decoder.get(o, k, ftz) for o, k in zip(instruction.operands[1:], signature.operands, strict=True)
