@@ -210,6 +210,8 @@ def test_lanes_print_in_order() -> None:
     ("49,152 bytes", LaunchError, "49152", "", "__shared__ int s[12289]; s[threadIdx.x] = 1; o[0] = s[o[1]];"),
     ("virtual functions", SimulatorLacks, "_ZN1A1fEi", VIRTUAL, "A a; A* p = o[1] ? &a : (A*)o; p->f(1);"),
     ("`mma.sync`", SimulatorLacks, "mma.sync", "", PRODUCT),
+    ("textures and", SimulatorLacks, "tex.1d", "", "o[0] = tex1Dfetch<int>((cudaTextureObject_t)o, 3);"),
+    ("surfaces", SimulatorLacks, "sust.b.1d", "", "surf1Dwrite(1, (cudaSurfaceObject_t)o, 4 * threadIdx.x);"),
     ("`cp.async`", SimulatorLacks, "cp.async", "", 'asm("cp.async.commit_group;");'),
     ("thread-block clusters", CompileError, "not supported", "__global__ void __cluster_dims__(2, 1, 1) c() {}", ""),
     ("launch kernels do not even compile", CompileError, "launch", "__global__ void c() {}", "c<<<1, 1>>>();"),
@@ -218,6 +220,19 @@ def test_what_is_refused_is_refused(row: str, error: type[Exception], message: s
     assert row in README.read_text("utf-8")
     with pytest.raises(error, match=re.escape(message)):
         run(body, np.zeros(32, np.int32), above)
+
+
+@pytest.mark.parametrize(("row", "body"), [
+    ("an index outside a row, inside the array", "__shared__ int t[4][64]; t[0][threadIdx.x + o[1] + 64] = 1;"),
+    ("two writes of the same value", "o[0] = 3;"),
+    ("code that this launch's data did not reach", "if (o[1] == 9) o[0] = threadIdx.x;"),
+    ("local arrays and registers", "int l[32]; if (o[1]) for (int i = 0; i < 32; i++) l[i] = i;"
+     "o[32 + threadIdx.x] = l[o[2]];"),
+])  # fmt: skip
+def test_what_the_sanitizer_does_not_see(row: str, body: str) -> None:
+    assert row in README.read_text("utf-8")
+    program = Program(f'extern "C" __global__ void k(int* o) {{ {body} }}')
+    assert sanitize.sanitize_launch(program, "k", (1,), (32,), (np.zeros(64, np.int32),)).ok
 
 
 def test_constant_memory_is_not_limited() -> None:
