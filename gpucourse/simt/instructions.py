@@ -520,8 +520,9 @@ def _with_carry(decoder: Decoder, instruction: Instruction) -> Step:
     known = [*half, *([*h, "cc"] for h in half)] if root.startswith("mad") else [[], ["cc"]]
     if modifiers not in known or kind not in ("u32", "s32", "b32", "u64", "s64", "b64"):
         raise ValueError(instruction)
-    kind = kind.replace("s", "u")
-    getters = [decoder.get(o, kind) for o in instruction.operands[1:]]
+    factor, kind = kind, kind.replace("s", "u")
+    factors = (factor, factor) if root.startswith("mad") else ()
+    getters = [decoder.get(o, k) for o, k in zip(instruction.operands[1:], (*factors, kind, kind), strict=False)]
     put = decoder.put(instruction.operands[0], kind)
     carries_in, keeps = root.endswith("c"), "cc" in modifiers
     subtracts, multiplies = root.startswith("sub"), root.startswith("mad")
@@ -530,7 +531,7 @@ def _with_carry(decoder: Decoder, instruction: Instruction) -> Step:
     def step(f: Fragment) -> None:
         operands = [g(f) for g in getters]
         if multiplies:
-            operands = [product(operands[0], operands[1]), operands[2]]
+            operands = [ar.unsigned(product(operands[0], operands[1])), operands[2]]
         a, b = operands[0], ~operands[1] if subtracts else operands[1]
         carry = f.registers["%cc"].astype(a.dtype) if carries_in else np.array([subtracts], a.dtype)
         first = a + b

@@ -73,7 +73,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Operands in braces (a vector), in parentheses (call arguments) or joined by `|` (a pair)."""
+    """Operands in braces (a vector), parentheses (call arguments), brackets (a texture's) or joined by `|` (a pair)."""
 
     kind: str
     items: tuple[Operand, ...]
@@ -161,7 +161,7 @@ def _show(operand: Operand) -> str:
             inner = _show(base) if base is not None else ""
             return f"[{inner}{f'+{offset}' if offset else ''}]"
         case Group(kind, items):
-            opening, closing = {"vector": "{}", "call": "()", "pair": ("", "")}[kind]
+            opening, closing = {"vector": "{}", "call": "()", "texture": "[]", "pair": ("", "")}[kind]
             return opening + ("|" if kind == "pair" else ", ").join(map(_show, items)) + closing
 
 
@@ -604,8 +604,12 @@ def _group(cursor: _Cursor, resolve: _Resolve, opening: str) -> Group:
     return Group(kind, tuple(items))
 
 
-def _address(cursor: _Cursor, resolve: _Resolve) -> Address:
+def _address(cursor: _Cursor, resolve: _Resolve) -> Address | Group:
     inner = _single_operand(cursor, resolve)
+    if cursor.accept(","):   # a texture or a surface, and the coordinates in it
+        place = Group("texture", (inner, _operand(cursor, resolve)))
+        cursor.expect("]")
+        return place
     offset = _signed_offset(cursor)
     cursor.expect("]")
     match inner:

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import io
+import platform
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from gpucourse.simt import instructions
+from gpucourse.cupy_sim import driver
+from gpucourse.errors import CompileError, Deadlock, KernelFault, LaunchError, SimulatorLacks
+from gpucourse.simt import compile as compiler
+from gpucourse.simt import instructions, memory, occupancy, sanitize
+from gpucourse.simt import run as machine
+from gpucourse.simt.link import Program
 
 README = Path(__file__).parents[2] / "gpucourse" / "simt" / "README.md"
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -143,3 +151,112 @@ def test_a_wrong_page_is_found(blocks: tuple[str, ...], what: str) -> None:
 def test_a_fence_that_nothing_checks_is_refused(blocks: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="fence"):
         faults(page(*blocks))
+
+
+# --- what differs from hardware: each row as it is ---------------------------------------------------
+
+STRAIGHT = "long long a = clock64(); o[5] = o[6]; o[0] = clock64() - a;"
+REGISTERS = 'asm volatile("mov.u32 %0, %%smid; mov.u32 %1, %%nsmid;" : "=r"(o[0]), "=r"(o[1]));'
+BLANK = """
+__shared__ int s[32];
+o[0] = s[o[2]];
+int l[32];
+if (o[1] != 7) for (int i = 0; i < 32; i++) l[i] = i;
+o[1] = l[o[2]];
+"""
+SUMMED = """
+atomicAdd((float*)&o[32], threadIdx.x == 1 ? 1e8f : threadIdx.x == 31 ? -1e8f : 1.0f);   // 1e8 + 1 is 1e8
+o[0] = *(volatile int*)&o[32] == 0;
+"""
+RECURSION = "__device__ __noinline__ int g(int n) { return n == -5 ? 0 : 1 + g(n + 1) * g(n + 2); }"
+FOUR, TWO = "{%0, %0, %0, %0}", "{%0, %0}"
+PRODUCT = f'asm("mma.sync.aligned.m8n8k4.row.col.f16.f16.f16.f16 {FOUR}, {TWO}, {TWO}, {FOUR};" :: "r"(1));'
+SHUFFLED = "o[0] = 9; if (threadIdx.x < 8) o[threadIdx.x] = __shfl_sync(0xff, threadIdx.x + 100, 20);"
+
+
+@pytest.mark.parametrize(("row", "body", "first", "second"), [
+    ("| 750 |", "o[0] = __CUDA_ARCH__;", 750, 7),
+    ("no difference along a straight line", STRAIGHT, 0, 7),
+    ("| 0 and 1 |", REGISTERS, 0, 1),
+    ("| a shuffle from a lane that is not there | 0 |", SHUFFLED, 0, 0),
+    ("at the start | zeros |", BLANK, 0, 0),
+    ("lanes in ascending order", SUMMED, 1, 7),
+])  # fmt: skip
+def test_a_row_of_the_differences_holds(row: str, body: str, first: int, second: int) -> None:
+    assert row in README.read_text("utf-8")
+    found = np.r_[np.full(32, 7, np.int32), np.zeros(1, np.int32)]
+    run(body, found)
+    assert found[:2].tolist() == [first, second]
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the row speaks of x86")
+def test_the_bits_of_a_nan() -> None:
+    assert "`0xffc00000` on x86" in README.read_text("utf-8")
+    found = np.zeros(32, np.int32)
+    run("o[0] = __float_as_int((float)o[1] / (float)o[2]);", found)
+    assert found.view(np.uint32)[0] == 0xFFC00000
+
+
+def test_lanes_print_in_order() -> None:
+    assert run('printf("%d ", threadIdx.x);', np.zeros(32, np.int32)) == "".join(f"{lane} " for lane in range(32))
+
+
+@pytest.mark.parametrize(("row", "error", "message", "above", "body"), [
+    ("lanes meet at the same place of the program", Deadlock, "that never come", "",
+     "if (threadIdx.x < 16) __syncwarp(); else __syncwarp();"),
+    ("1,000 deep", KernelFault, "deeper than 1000",
+     RECURSION, "o[0] = g(o[1]);"),
+    ("49,152 bytes", LaunchError, "49152", "", "__shared__ int s[12289]; s[threadIdx.x] = 1; o[0] = s[o[1]];"),
+    ("`mma.sync`", SimulatorLacks, "mma.sync", "", PRODUCT),
+    ("textures and", SimulatorLacks, "tex.1d", "", "o[0] = tex1Dfetch<int>((cudaTextureObject_t)o, 3);"),
+    ("surfaces", SimulatorLacks, "sust.b.1d", "", "surf1Dwrite(1, (cudaSurfaceObject_t)o, 4 * threadIdx.x);"),
+    ("`cp.async`", SimulatorLacks, "cp.async", "", 'asm("cp.async.commit_group;");'),
+    ("thread-block clusters", CompileError, "not supported", "__global__ void __cluster_dims__(2, 1, 1) c() {}", ""),
+    ("launch kernels do not even compile", CompileError, "launch", "__global__ void c() {}", "c<<<1, 1>>>();"),
+])  # fmt: skip
+def test_what_is_refused_is_refused(row: str, error: type[Exception], message: str, above: str, body: str) -> None:
+    assert row in README.read_text("utf-8")
+    with pytest.raises(error, match=re.escape(message)):
+        run(body, np.zeros(32, np.int32), above)
+
+
+@pytest.mark.parametrize(("row", "body"), [
+    ("an index outside a row, inside the array", "__shared__ int t[4][64]; t[0][threadIdx.x + o[1] + 64] = 1;"),
+    ("two writes of the same value", "o[0] = 3;"),
+    ("code that this launch's data did not reach", "if (o[1] == 9) o[0] = threadIdx.x;"),
+    ("local arrays and registers", "int l[32]; if (o[1]) for (int i = 0; i < 32; i++) l[i] = i;"
+     "o[32 + threadIdx.x] = l[o[2]];"),
+])  # fmt: skip
+def test_what_the_sanitizer_does_not_see(row: str, body: str) -> None:
+    assert row in README.read_text("utf-8")
+    program = Program(f'extern "C" __global__ void k(int* o) {{ {body} }}')
+    assert sanitize.sanitize_launch(program, "k", (1,), (32,), (np.zeros(64, np.int32),)).ok
+
+
+def test_constant_memory_is_not_limited() -> None:
+    found = np.full(32, 7, np.int32)
+    run("o[0] = c[19999];", found, "__constant__ int c[20000];")
+    assert found[0] == 0
+
+
+def test_the_page_gives_the_numbers_of_the_code() -> None:
+    text = " ".join(README.read_text("utf-8").split())
+    t4, a100, h100 = (occupancy.limits_of(name)[2].shared_per_block for name in ("T4", "A100", "H100"))
+    for number, phrase in (
+        (machine.LANES_PER_WAVE, "up to {} lanes"), (machine.STAY, "mostly ({})"),
+        (machine.RESIDENT_THREADS, "until {} threads"), (machine.RESIDENT_THREADS, "{}, rounded up to whole waves"),
+        (machine.MOST_SPIN_ROUNDS, "After {} rounds"), (machine.BUDGET, "issues {} instructions"),
+        (machine.DEFAULT_SHARED, "{} bytes; up to"), (driver.MAX_SHARED, "up to {} if"), (t4, "{} on a T4"),
+        (a100, "{} on an A100"), (h100, "{} on an H100"), (machine.MAX_SHARED, "{} on an H100"),
+        (machine.CALL_DEPTH, "{} deep"), (memory.RED_ZONE >> 20, "{} MiB of addresses"),
+        (sanitize.RED_ZONE, "{} bytes stay free"), (sanitize.MOST_THREADS, "more than {} threads"),
+    ):  # fmt: skip
+        assert phrase.format(f"{number:,}") in text
+    assert f"`{compiler.PTX_ARCHITECTURE}`" in text and f"`{compiler.RESOURCE_ARCHITECTURE}`" in text
+    assert machine.SAME_STATES == 3 and "same state three times" in text
+
+
+def run(body: str, out: NDArray[np.int32], above: str = "") -> str:
+    """Run one warp with `o` for `out`; what it prints."""
+    program = Program(f'{above}\nextern "C" __global__ void k(int* o) {{ {body} }}')
+    return machine.launch(program, "k", (1,), (32,), (out,)).printed
