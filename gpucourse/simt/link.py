@@ -19,6 +19,7 @@ from gpucourse.errors import LaunchError, SimulatorLacks
 from gpucourse.simt.calls import FunctionTable, Sizes, pointer_of, sizes_of_call
 from gpucourse.simt.compile import Compiled, compile_ptx
 from gpucourse.simt.flow import Block, Flow, callee, reads, waiting_functions, writes
+from gpucourse.simt.heap import Heap
 from gpucourse.simt.instructions import DTYPES, UNFIT, Decoder, Getter, Place, Step, lacks, member_mask
 from gpucourse.simt.memory import SPACE_SHIFT, SPACES, Allocation, registry
 from gpucourse.simt.ptx import (
@@ -88,6 +89,7 @@ class Program:
         self._arrays: dict[str, NDArray[np.uint8]] = {}
         self._kernels: dict[tuple[str, int], Kernel] = {}
         self.pointers = FunctionTable(self.module)
+        self.heap: Heap | None = None   # once a kernel that allocates is there
         self._place_variables()
 
     def kernel_names(self) -> list[str]:
@@ -151,6 +153,8 @@ class Kernel:
         self.parameters = _layout(function.parameters)
         self.parameter_bytes = max((at + v.size for v, at in self.parameters), default=0)
         self._reachable = list(_reachable(program, function))
+        if program.heap is None and any(f.name in ("malloc", "free") for f in self._reachable):
+            program.heap = Heap()
         self.shared_gap = shared_gap
         self.shared = _layout(self._shared_variables(), shared_gap)
         self.static_shared_bytes = max((at + v.size for v, at in self.shared), default=0)

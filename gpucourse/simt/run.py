@@ -145,6 +145,8 @@ def _bound(kernel: Kernel, args: Sequence[Any]) -> tuple[NDArray[np.uint8], Memo
     memory, data = Memory(), np.zeros(max(kernel.parameter_bytes, 1), np.uint8)
     for allocation in kernel.program.allocations.values():
         memory.add(allocation)
+    if kernel.program.heap is not None:
+        memory.add(kernel.program.heap)
     for number, (value, (variable, at)) in enumerate(zip(args, kernel.parameters, strict=True)):
         held = _argument_bytes(value, memory, f"`{kernel.parameter_names[number]}`")
         if len(held) != variable.size:

@@ -168,6 +168,11 @@ SUMMED = """
 atomicAdd((float*)&o[32], threadIdx.x == 1 ? 1e8f : threadIdx.x == 31 ? -1e8f : 1.0f);   // 1e8 + 1 is 1e8
 o[0] = *(volatile int*)&o[32] == 0;
 """
+MALLOC = """
+if (threadIdx.x) return;
+char* p = (char*)malloc(6 << 20); o[0] = p != nullptr; free(p);
+p = (char*)malloc(1 << 20); o[1] = p != nullptr && malloc(6 << 20) != nullptr && malloc(1 << 20) == nullptr;
+"""
 RECURSION = "__device__ __noinline__ int g(int n) { return n == -5 ? 0 : 1 + g(n + 1) * g(n + 2); }"
 FOUR, TWO = "{%0, %0, %0, %0}", "{%0, %0}"
 PRODUCT = f'asm("mma.sync.aligned.m8n8k4.row.col.f16.f16.f16.f16 {FOUR}, {TWO}, {TWO}, {FOUR};" :: "r"(1));'
@@ -181,6 +186,7 @@ SHUFFLED = "o[0] = 9; if (threadIdx.x < 8) o[threadIdx.x] = __shfl_sync(0xff, th
     ("| a shuffle from a lane that is not there | 0 |", SHUFFLED, 0, 0),
     ("at the start | zeros |", BLANK, 0, 0),
     ("lanes in ascending order", SUMMED, 1, 7),
+    ("| 8 MiB a program; freed memory is used again when no other is left |", MALLOC, 1, 1),
 ])  # fmt: skip
 def test_a_row_of_the_differences_holds(row: str, body: str, first: int, second: int) -> None:
     assert row in README.read_text("utf-8")
