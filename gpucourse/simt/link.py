@@ -132,7 +132,7 @@ class Program:
         """Raise what NVIDIA's assembler says of too much constant memory."""
         if found > MOST_CONSTANT:
             text = (f"File uses too much global constant data ({found:#x} bytes, {MOST_CONSTANT:#x} max): __constant__ "
-                    "variables share 64 KiB. Next step: hand large tables over as arrays, through a pointer")  # fmt: skip
+                    "variables share 64 KiB. Next step: hand large tables over as arrays")  # fmt: skip
             raise CompileError(f"ptxas error: {text}", self.source, SOURCE_NAME, self.options)
 
     def _initialise(self, variable: Variable) -> None:
