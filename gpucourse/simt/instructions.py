@@ -883,36 +883,51 @@ def member_mask(decoder: Decoder, instruction: Instruction) -> Getter | None:
 
 
 def _shfl(decoder: Decoder, instruction: Instruction) -> Step:
-    if "sync" not in instruction.parts:
+    _, sync, mode, kind = instruction.parts
+    if sync != "sync" or mode not in ("up", "down", "bfly", "idx") or kind != "b32":
         raise ValueError(instruction)
-    target, source, place, clamp, _ = instruction.operands
-    targets = target.items if isinstance(target, Group) else (target,)
-    puts = [decoder.put(t, k) for t, k in zip(targets, ("b32", "pred"), strict=False)]
-    a, b, c = (decoder.get(o, "u32") for o in (source, place, clamp))
-    mode = instruction.parts[2]
+    puts = _mask_and_flag(decoder, instruction.operands[0])
+    a, b, c, mask = (decoder.get(o, "u32") for o in instruction.operands[1:])
 
     def step(f: Fragment) -> None:
+        warp.check_members(f.lanes, mask(f))
         for put, value in zip(puts, warp.shuffle(f.lanes, mode, a(f), b(f), c(f)), strict=False):
             put(f, value)
 
     return step
 
 
+def _mask_and_flag(decoder: Decoder, target: Operand) -> list[Callable[[Fragment, Values], None]]:
+    """Where the results of a destination `d` or `d|p` go, 32 bits and a predicate."""
+    targets = target.items if isinstance(target, Group) else (target,)
+    return [decoder.put(t, k) for t, k in zip(targets, ("b32", "pred"), strict=False)]
+
+
 def _vote(decoder: Decoder, instruction: Instruction) -> Step:
-    mode, kind = instruction.parts[2], instruction.parts[-1]
+    _, sync, mode, kind = instruction.parts
+    if sync != "sync" or (mode, kind) not in (("all", "pred"), ("any", "pred"), ("uni", "pred"), ("ballot", "b32")):
+        raise ValueError(instruction)
     flag, mask = decoder.get(instruction.operands[1], "pred"), decoder.get(instruction.operands[2], "u32")
     put = decoder.put(instruction.operands[0], kind)
-    return lambda f: put(f, warp.vote(f.lanes, mode, flag(f), mask(f)))
+
+    def step(f: Fragment) -> None:
+        warp.check_members(f.lanes, mask(f))
+        put(f, warp.vote(f.lanes, mode, flag(f), mask(f)))
+
+    return step
 
 
 def _match(decoder: Decoder, instruction: Instruction) -> Step:
-    mode, kind = instruction.parts[1], instruction.parts[-1]
-    target = instruction.operands[0]
-    targets = target.items if isinstance(target, Group) else (target,)
-    puts = [decoder.put(t, k) for t, k in zip(targets, ("b32", "pred"), strict=False)]
+    *words, kind = instruction.parts[1:]   # the assembler takes "sync" before the mode, too
+    mode = next(w for w in words if w != "sync")
+    forms = ["all", "any"] if not isinstance(instruction.operands[0], Group) else ["all"]
+    if mode not in forms or sorted(words) != [mode, "sync"] or kind not in ("b32", "b64"):
+        raise ValueError(instruction)
+    puts = _mask_and_flag(decoder, instruction.operands[0])
     value, mask = decoder.get(instruction.operands[1], kind), decoder.get(instruction.operands[2], "u32")
 
     def step(f: Fragment) -> None:
+        warp.check_members(f.lanes, mask(f))
         for put, result in zip(puts, warp.match(f.lanes, mode, value(f), mask(f)), strict=False):
             put(f, result)
 
@@ -920,12 +935,17 @@ def _match(decoder: Decoder, instruction: Instruction) -> Step:
 
 
 def _activemask(decoder: Decoder, instruction: Instruction) -> Step:
+    if instruction.parts != ("activemask", "b32"):
+        raise ValueError(instruction)
     put = decoder.put(instruction.operands[0], "b32")
     return lambda f: put(f, warp.active(f.lanes))
 
 
 def _bar_warp(decoder: Decoder, instruction: Instruction) -> Step:
-    return lambda f: None
+    if instruction.parts != ("bar", "warp", "sync"):
+        raise ValueError(instruction)
+    mask = decoder.get(instruction.operands[0], "u32")
+    return lambda f: warp.check_members(f.lanes, mask(f))
 
 
 def _wmma(decoder: Decoder, instruction: Instruction) -> Step:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucourse.errors import LaunchError, SimulatorLacks
+from gpucourse.errors import CompileError, LaunchError, SimulatorLacks
 from gpucourse.simt.calls import FunctionTable, Sizes, pointer_of, sizes_of_call
-from gpucourse.simt.compile import Compiled, compile_ptx
+from gpucourse.simt.compile import SOURCE_NAME, Compiled, compile_ptx
 from gpucourse.simt.flow import Block, Flow, callee, reads, waiting_functions, writes
 from gpucourse.simt.heap import Heap
 from gpucourse.simt.instructions import DTYPES, UNFIT, Decoder, Getter, Place, Step, lacks, member_mask
@@ -34,6 +34,8 @@ from gpucourse.simt.ptx import (
     parse,
 )
 
+#: Bytes of `__constant__` variables that a module may have (CUDA programming guide, compute capabilities).
+MOST_CONSTANT = 1 << 16
 #: Functions that the machine itself provides.
 BUILT_IN = ("vprintf", "__assertfail", "malloc", "free")
 
@@ -117,6 +119,7 @@ class Program:
     def _place_variables(self) -> None:
         """Reserve addresses first, so that initial values may point at other variables."""
         held = [v for v in self.module.variables.values() if v.space in ("global", "const")]
+        self._check_constants(sum(max(v.size, 1) for v in held if v.space == "const"))
         for variable in held:
             array = np.zeros(max(variable.size, 1), np.uint8)
             self._arrays[variable.name] = array
@@ -124,6 +127,13 @@ class Program:
                 array, f"variable {variable.name}", read_only=variable.space == "const")
         for variable in held:
             self._initialise(variable)
+
+    def _check_constants(self, found: int) -> None:
+        """Raise what NVIDIA's assembler says of too much constant memory."""
+        if found > MOST_CONSTANT:
+            text = (f"File uses too much global constant data ({found:#x} bytes, {MOST_CONSTANT:#x} max): __constant__ "
+                    "variables share 64 KiB. Next step: hand large tables over as arrays, through a pointer")  # fmt: skip
+            raise CompileError(f"ptxas error: {text}", self.source, SOURCE_NAME, self.options)
 
     def _initialise(self, variable: Variable) -> None:
         dtype = DTYPES[variable.type]

@@ -626,17 +626,17 @@ def run_in_space(body, out):
     "add.sat.cc.s32 %r1, %r2, %r3", "add.cc.u16 %h1, %h2, %h3", "sub.wide.s32 %r1, %r2, %r3",
     "mul.lo.sat.s32 %r1, %r2, %r3", "mul.rn.s32 %r1, %r2, %r3", "mad.lo.sat.s32 %r1, %r2, %r3, %r4",
     "mad.hi.sat.u32 %r1, %r2, %r3, %r4", "mad24.hi.sat.u32 %r1, %r2, %r3, %r4", "mad24.lo.sat.s32 %r1, %r2, %r3, %r4",
-    "mad.wide.cc.u32 %d1, %r2, %r3, %d2", "madc.wide.u32 %d1, %r2, %r3, %d2", "madc.hi.sat.s32 %r1, %r2, %r3, %r4",
+    "mad.wide.cc.u32 %d1, %r2, %r3, %d2", "madc.wide.u32 %d1, %r2, %r3, %d2",
     "min.NaN.s32 %r1, %r2, %r3", "div.approx.s32 %r1, %r2, %r3", "abs.ftz.s32 %r1, %r2", "shl.wrap.b32 %r1, %r2, %r3",
     "dp2a.u32.u32 %r1, %r2, %r3, %r4", "dp4a.lo.u32.u32 %r1, %r2, %r3, %r4", "dp4a.u32 %r1, %r2, %r3, %r4",
-    "dp4a.b32.u32 %r1, %r2, %r3, %r4", "prmt.f4e.b32 %r1, %r2, %r3, %r4", "prmt.b32.f5e %r1, %r2, %r3, %r4",
+    "dp4a.b32.u32 %r1, %r2, %r3, %r4", "prmt.b32.f5e %r1, %r2, %r3, %r4",
     "prmt.b32.f4e.b4e %r1, %r2, %r3, %r4", "prmt.b64 %d1, %d2, %d3, %r4", "popc.sat.b32 %r1, %r2",
     "fns.wrap.b32 %r1, %r2, %r3, %r4", "fns.b32 %r1, %r2, %r3", "setp.lt.b32 %p1, %r1, %r2",
     "setp.lo.s32 %p1, %r1, %r2", "setp.equ.u32 %p1, %r1, %r2", "setp.num.s32 %p1, %r1, %r2",
     "setp.lt.ftz.u32 %p1, %r1, %r2", "setp.lt.s32 %p1, %r1, %r2, %p2", "setp.lt.and.s32 %p1, %r1, %r2",
     "setp.lt.nand.s32 %p1, %r1, %r2, %p2", "set.hi.u32.s32 %r1, %r2, %r3", "set.lt.and.u32.s32 %r1, %r2, %r3",
     "cvta.shared::cluster.u64 %d1, %d2", "isspacep.shared::cluster %p1, %d1", "isspacep.tex %p1, %d1",
-    "isspacep.const.u64 %p1, %d1", "lop3.or.b32 %r1|%p1, %r2, %r3, %r4, 5, %p2",
+    "isspacep.const.u64 %p1, %d1",
 ])  # fmt: skip
 def test_what_the_assembler_refuses_is_refused(text):
     with pytest.raises(SimulatorLacks) as raised:
