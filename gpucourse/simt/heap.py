@@ -76,8 +76,8 @@ class Heap(Allocation):
 
     def snapshot(self) -> Callable[[], None]:
         """A function that puts the heap back to the state of now."""
-        living, freed = ({start: replace(b) for start, b in d.items()} for d in (self._living, self._freed))
-        holes, used, data = list(self._holes), self.used, self.data[: self.used].copy()
+        living, freed, holes = _copied(self._living), _copied(self._freed), list(self._holes)
+        used, data = self.used, self.data[: self.used].copy()
 
         def put_back() -> None:
             self.data[: self.used] = 0
@@ -85,8 +85,8 @@ class Heap(Allocation):
             self.data[:used] = data
             for block in living.values():
                 self.usable[block.start : block.start + block.size] = True
-            self._living, self._freed, self._holes, self.used = living, freed, holes, used
-            self._too_large = self.size + 1
+            self._living, self._freed, self._holes = _copied(living), _copied(freed), list(holes)
+            self.used, self._too_large = used, self.size + 1
 
         return put_back
 
@@ -143,6 +143,10 @@ class Heap(Allocation):
 def _room(size: int) -> int:
     """Bytes that a block takes with the gap behind it."""
     return -(-size // BLOCK_ALIGNMENT) * BLOCK_ALIGNMENT + BLOCK_ALIGNMENT
+
+
+def _copied(blocks: dict[int, HeapBlock]) -> dict[int, HeapBlock]:
+    return {start: replace(block) for start, block in blocks.items()}
 
 
 def _at(line: int) -> str:

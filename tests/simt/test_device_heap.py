@@ -250,7 +250,6 @@ def findings(body: str, program: Program | None = None, threads: int = 64, block
 def test_a_right_kernel_is_clean_however_often_memory_is_used_again() -> None:
     assert findings(SORTED, blocks=4).ok
     again = """for (int k = 0; k < 4; ++k) {
-        __syncthreads();
         int* p = (int*)malloc(100000);
         if (p) { p[0] = k + i; x[i] += p[0]; p[1] = x[i]; free(p); }
     }"""
@@ -302,6 +301,23 @@ extern "C" __global__ void k(int* x) {
             assert explain.sanitize((module, "k"), (1,), (1,), (x,)).ok
         module.get_function("k")((1,), (1,), (x,))
         assert int(x[0]) == 105 + count
+
+
+def test_a_heap_put_back_is_the_same_byte_for_byte() -> None:
+    heap = Heap(4096)
+    kept, freed = heap.malloc(100, 1), heap.malloc(200, 1)
+    heap.data[kept - heap.base : freed - heap.base + 200] = 7
+    heap.free(freed, 2)
+    before, usable = heap.data.copy(), heap.usable.copy()
+    put_back = heap.snapshot()
+    for _ in range(2):
+        heap.free(kept, 3)
+        new = heap.malloc(3000, 3)
+        heap.data[:] = 9
+        put_back()
+        np.testing.assert_array_equal(heap.data[: new - heap.base + 3000], before[: new - heap.base + 3000])
+        np.testing.assert_array_equal(heap.usable, usable)
+        assert "frees again" in str(heap.free(freed, 4))
 
 
 def test_kernels_without_malloc_have_no_heap() -> None:

@@ -229,8 +229,9 @@ def test_calls_whose_lanes_part_count_as_divergent_branches() -> None:
 
 
 ONE_AFTER_ANOTHER = r"""
-__device__ __noinline__ void first(int i) { for (int n = 0; n < 1 + i % 2; ++n) printf("first %d\n", n); }
-__device__ __noinline__ void second(int i) { for (int n = 0; n < 1 + i % 2; ++n) printf("second %d\n", n); }
+__device__ __noinline__ void say(int who, int n) { printf(who == 1 ? "first %d\n" : "second %d\n", n); }
+__device__ __noinline__ void first(int i) { for (int n = 0; n < 1 + i % 2; ++n) say(1, n); }
+__device__ __noinline__ void second(int i) { for (int n = 0; n < 1 + i % 2; ++n) say(2, n); }
 __device__ void (*table[2])(int) = {first, second};
 extern "C" __global__ void k(int t) { table[threadIdx.x >> t & 1](threadIdx.x); }"""
 
