@@ -618,6 +618,50 @@ def run_in_space(body, out):
     launch(Program(ptx=body_ptx(body, 1)), "k", GRID, EXTENT, (out,))
 
 
+# --- address spaces ----------------------------------------------------------------------------------
+
+#: Where an address points -> code that puts its generic form into %d1.
+ADDRESSES = {
+    "an array": "mov.u64 %d1, %a1", "a variable": "mov.u64 %d2, g; cvta.global.u64 %d1, %d2",
+    "a constant": "mov.u64 %d2, c; cvta.const.u64 %d1, %d2",
+    "a later constant": "cvta.const.u64 %d1, c2+396",
+    "shared memory": "mov.u64 %d2, s; cvta.shared.u64 %d1, %d2",
+    "shared memory of the block": "mov.u64 %d2, s; cvta.shared::cta.u64 %d1, %d2",
+    "local memory": "mov.u64 %d2, l; cvta.local.u64 %d1, %d2",
+    "a parameter": "mov.u64 %d2, p0; cvta.param.u64 %d1, %d2",
+    "a parameter of the entry": "mov.u64 %d2, p1; cvta.param::entry.u64 %d1, %d2", "nothing": "mov.u64 %d1, 0",
+}  # fmt: skip
+#: isspacep's space -> how those addresses begin that are in it. The window of parameters is a part of global memory's,
+#: that of constants is not (PTX ISA, "Generic Addressing" and isspacep).
+INSIDE = {
+    "global": ("an array", "a variable", "a parameter", "nothing"), "const": ("a constant", "a later constant"),
+    "shared": ("shared",), "shared::cta": ("shared",), "local": ("local",), "param": ("a parameter",),
+    "param::entry": ("a parameter",),
+}  # fmt: skip
+
+
+@table(f"isspacep.{space}" for space in INSIDE)
+def test_space_of_an_address(row):
+    out, other = np.full(len(ADDRESSES), 7, np.uint32), np.zeros(4, np.uint32)
+    module = ".global .u32 g; .const .u32 c = 5; .const .u32 c2[100]; .shared .u32 s[4];"
+    body = ".local .u32 l[4]; " + " ".join(
+        f"{code}; {row} %p1, %d1; selp.u32 %r1, 1, 0, %p1; st.global.u32 [%a0+{4 * n}], %r1;"
+        for n, code in enumerate(ADDRESSES.values()))  # fmt: skip
+    run_body(body, [out, other], threads=1, module=module)
+    due = {name: name.startswith(INSIDE[row.partition(".")[2]]) for name in ADDRESSES}
+    assert dict(zip(ADDRESSES, out.astype(bool).tolist(), strict=True)) == due
+
+
+def test_lanes_with_addresses_in_different_spaces() -> None:
+    out = np.zeros(32, np.uint32)
+    body = """cvta.const.u64 %d1, c; cvta.shared.u64 %d2, s; setp.lt.u32 %p1, %i, 10; selp.b64 %d1, %d1, %d2, %p1;
+        setp.gt.u32 %p1, %i, 20; selp.b64 %d1, %a0, %d1, %p1; isspacep.const %p2, %d1; isspacep.shared %p3, %d1;
+        isspacep.global %p4, %d1; selp.u32 %r1, 1, 0, %p2; selp.u32 %r2, 2, 0, %p3; selp.u32 %r3, 4, 0, %p4;
+        add.u32 %r1, %r1, %r2; add.u32 %r1, %r1, %r3; mad.wide.u32 %a0, %i, 4, %a0; st.global.u32 [%a0], %r1;"""
+    run_body(body, [out], module=".const .u32 c; .shared .u32 s;")
+    assert out.tolist() == [1] * 10 + [2] * 11 + [4] * 11
+
+
 # --- what is refused ---------------------------------------------------------------------------------
 
 
