@@ -15,7 +15,7 @@ import numpy as np
 
 from gpucourse.errors import SimulatorLacks
 from gpucourse.simt import arithmetic as ar
-from gpucourse.simt import atomics, video, warp
+from gpucourse.simt import atomics, forms, video, warp
 from gpucourse.simt.memory import SPACE_SHIFT, SPACES, Space
 from gpucourse.simt.ptx import (
     TYPE_BYTES,
@@ -124,6 +124,8 @@ class Decoder:
             value = np.array([operand.offset & (1 << 64) - 1], np.uint64)
             return lambda f: value
         if isinstance(operand.base, Symbol):
+            if space not in ("generic", self.places[operand.base.name].space):
+                raise ValueError(operand)
             return self._address_of(operand.base.name, operand.offset, space == "generic", np.dtype(np.uint64))
         base = self.get(operand.base, "u64" if TYPE_BYTES[self.types[operand.base.name]] == 8 else "u32")
         if TYPE_BYTES[self.types[operand.base.name]] == 8:
@@ -955,14 +957,27 @@ def _wmma(decoder: Decoder, instruction: Instruction) -> Step:
 
 
 Maker = Callable[[Decoder, Instruction], Step]
+
+
+def _formed(make: Maker) -> Maker:
+    """`make`, for those forms of an instruction that PTX has."""
+
+    def checked(decoder: Decoder, instruction: Instruction) -> Step:
+        forms.check(instruction, decoder.types)
+        return make(decoder, instruction)
+
+    return checked
+
+
 #: Root of the opcode -> maker of its step. Branches, calls and barriers are the machine's (run.py).
 OPCODES: dict[str, Maker] = {
     **dict.fromkeys(_SIGNATURES, _alu),
     **dict.fromkeys(("addc", "subc", "madc"), _with_carry),
-    "lop3": _lop3, "prmt": _prmt, "dp4a": _dot, "dp2a": _dot, "setp": _setp, "mov": _mov, "cvta": _cvta,
+    "lop3": _lop3, "prmt": _prmt, "dp4a": _dot, "dp2a": _dot, "setp": _setp, "mov": _mov, "cvta": _formed(_cvta),
     "isspacep": _isspacep, **dict.fromkeys(video.OPCODES, _video),
-    "ld": _ld, "ldu": _ld, "st": _st, "atom": _atom, "red": _atom, "shfl": _shfl, "vote": _vote,
+    **dict.fromkeys(("ld", "ldu"), _formed(_ld)), "st": _formed(_st), **dict.fromkeys(("atom", "red"), _formed(_atom)),
+    **dict.fromkeys(("membar", "fence"), _formed(_fence)),
+    **dict.fromkeys("nanosleep prefetch prefetchu discard pmevent".split(), _formed(_nothing)),
+    "shfl": _shfl, "vote": _vote,
     "match": _match, "activemask": _activemask, "bar": _bar_warp, "wmma": _wmma,
-    "membar": _fence, "fence": _fence, "nanosleep": _nothing, "prefetch": _nothing, "prefetchu": _nothing,
-    "discard": _nothing, "pmevent": _nothing,
 }  # fmt: skip

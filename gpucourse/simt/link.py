@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucourse.errors import CompileError, LaunchError, SimulatorLacks
+from gpucourse.simt import forms
 from gpucourse.simt.calls import FunctionTable, Sizes, pointer_of, sizes_of_call
 from gpucourse.simt.compile import SOURCE_NAME, Compiled, compile_ptx
 from gpucourse.simt.flow import Block, Flow, callee, reads, waiting_functions, writes
@@ -299,6 +300,7 @@ def _finish(decoder: Decoder, run: RunBlock, block: Block) -> None:
     end = block.end
     if end is None:
         return
+    forms.check_end(end, decoder.types)
     if end.guard is not None and block.kind in ("branch", "skip"):
         guard = Register(end.guard.name, end.guard.negated != (block.kind == "skip"))
         run.guard = decoder.get(guard, "pred")
