@@ -124,7 +124,7 @@ def _conversion(instruction: Instruction, types: Mapping[str, str]) -> bool:
     """`cvta` of 64 bits: that of 32 bits is for programs with 32-bit addresses."""
     _, *left = instruction.parts
     left = left[1:] if left[0] == "to" else left
-    space = left[0].removesuffix("::cta") if left else ""
+    space = left[0].removesuffix("::cta").removesuffix("::entry") if left else ""
     target = instruction.operands[0]
     return space in _SPACES["cvta"].split() and left[1:] == ["u64"] and _holds(target, "u64", types, wider=False)
 
