@@ -241,6 +241,8 @@ def _reachable(program: Program, entry: Function) -> Iterator[Function]:
 def _targets(program: Program, function: Function, call: Instruction) -> Iterable[Function]:
     """What a call may reach; raises `SimulatorLacks` for a function that is only declared."""
     name, functions = callee(call), program.module.functions
+    if name is None and not any(isinstance(o, Register) for o in call.operands):
+        raise lacks(call)   # it calls nothing
     if name is None:
         return [f for f in program.pointers.targets(function, call) if not f.declared_only or f.name in BUILT_IN]
     target = functions.get(name)
