@@ -65,10 +65,11 @@ def _access(instruction: Instruction, types: Mapping[str, str]) -> bool:
     space, order, scope = _take(left, _SPACES[root]), _take(left, _ORDERS.get(root, "")), _take(left, _SCOPES)
     cache, prefetched, constant = _take(left, _CACHE.get(root, "")), _take(left, _PREFETCHED), _take(left, "nc")
     vector, strong = _take(left, " ".join(_VECTORS)), order not in ("", "weak")
+    anywhere = ["", "global", "shared"] + ["local"] * (order == "volatile")   # NVRTC writes volatile locals so
     return (
         not left and kind in _CELLS.split()
         and bool(scope) == (order in ("relaxed", "acquire", "release"))
-        and not (strong and (cache or constant or space not in ("", "global", "shared")))
+        and not (strong and (cache or constant or space not in anywhere))
         and not (constant and (root != "ld" or space != "global" or order))
         and not (prefetched and (root != "ld" or space not in ("", "global")))
         and not (cache.startswith("L1") and space not in ("", "global"))

@@ -142,8 +142,8 @@ class Decoder:
             raise ValueError(operand)
         name, extend = operand.name, self.extension(operand, kind)
         if extend is not None:
-            wider = extend
-            return lambda f, value: f.registers.__setitem__(name, value.astype(wider))
+            wider, bits = extend, raw if kind in _FLOATS else _same
+            return lambda f, value: f.registers.__setitem__(name, bits(value).astype(wider))
         return lambda f, value: f.registers.__setitem__(name, value)
 
     def extension(self, operand: Operand, kind: str) -> Any:
@@ -154,6 +154,10 @@ class Decoder:
         if width <= have or self.types[operand.name] == "pred":
             return None
         return np.dtype(f"{'i' if kind[0] == 's' else 'u'}{width}")
+
+
+def _same(value: Values) -> Values:
+    return value
 
 
 def lacks(instruction: Instruction) -> SimulatorLacks:
