@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gpucourse.errors import AssertFailed, Deadlock, KernelFault, SimulatorLacks, Trapped
+from gpucourse.simt.instructions import DTYPES
 from gpucourse.simt.link import Program
 from gpucourse.simt.run import launch
 from tests.simt.ptx_harness import HEADER, SCHEDULES, covers, run_body, table
@@ -185,6 +186,31 @@ def test_guarded_call(schedule, sign):
     assert [[block[t] for t in chosen] for block in found.tolist()] == [[pair(t) & 0xFFFFFFFF for t in chosen]] * BLOCKS
 
 
+SAME = """.func (.param .align 8 .b8 out[16]) same(.param .align 8 .b8 x[16])
+{ .reg .REG %v<2>; ld.param.KIND %v0, [x]; ld.param.KIND %v1, [x+8]; st.param.KIND [out], %v1;
+  st.param.KIND [out+8], %v0; ret; }"""
+CALL_SAME = """.reg .REG %v<4>; { .param .align 8 .b8 x[16]; .param .align 8 .b8 y[16];
+    ld.global.KIND %v0, [%a0]; ld.global.KIND %v1, [%a0+8];
+    st.param.KIND [x], %v0; st.param.KIND [x+8], %v1; call (y), same, (x);
+    ld.param.KIND %v2, [y]; ld.param.KIND %v3, [y+8]; st.global.KIND [%a1], %v2; st.global.KIND [%a1+8], %v3; }"""
+PASSED = ["b8", "u8", "s8", "b16", "u16", "s16", "b32", "u32", "s32", "b64", "u64", "s64", "f32", "f64"]
+
+
+@table([(f"st.param.{kind}", kind) for kind in PASSED], "opcode, kind")
+@BOTH
+def test_parameters_of_every_type(opcode, kind, schedule):
+    size = DTYPES[kind].itemsize
+    register = f"f{8 * size}" if kind[0] == "f" else f"b{max(16, 8 * size)}"
+    given = np.random.default_rng(3).integers(0, 256, (96, 2, 8)).astype(np.uint8)
+    out = np.zeros_like(given)
+    module, body = (text.replace("REG", register).replace("KIND", kind) for text in (SAME, CALL_SAME))
+    start = "mad.wide.u32 %a0, %i, 16, %a0; mad.wide.u32 %a1, %i, 16, %a1; "
+    run_body(start + body, [given.copy(), out], blocks=2, threads=48, module=module, schedule=schedule)
+    want = given[:, ::-1].copy()
+    want[:, :, size:] = 0
+    np.testing.assert_array_equal(out, want)
+
+
 HANOI = """.func (.param .b32 out) walk(.param .b32 n)
 { .local .align 4 .b8 held[16]; .reg .b32 %x<6>; .reg .b64 %y<3>; .reg .pred %q; ld.param.b32 %x0, [n];
   mov.u64 %y0, held; and.b32 %x1, %x0, 3; mad.wide.u32 %y0, %x1, 4, %y0; st.local.u32 [%y0], %x0; mov.u32 %x2, 1;
@@ -230,8 +256,8 @@ def test_printf_of_some_threads(schedule):
 @covers("call")
 @BOTH
 def test_assertion_of_some_threads(schedule):
-    module = """.extern .func __assertfail(.param .b64 a, .param .b64 b, .param .b32 c, .param .b64 d, .param .b64 e);
-        .global .align 1 .b8 what[6] = {120, 32, 62, 32, 49, 0}; .global .align 1 .b8 where[2] = {107, 0};"""
+    module = """.extern .func __assertfail(.param .b64 a, .param .b64 b, .param .b32 c, .param .b64 d, .param .b64 e)
+        .noreturn; .global .align 1 .b8 what[6] = {120, 32, 62, 32, 49, 0}; .global .align 1 .b8 where[2] = {107, 0};"""
     body = """mov.u64 %d1, what; cvta.global.u64 %d1, %d1; mov.u64 %d2, where; cvta.global.u64 %d2, %d2;
         setp.eq.u32 %p0, %r1, WHO; { .param .b64 a; .param .b64 b; .param .b32 c; .param .b64 d; .param .b64 e;
         st.param.b64 [a], %d1; st.param.b64 [b], %d2; st.param.b32 [c], 12; st.param.b64 [d], %d2; st.param.b64 [e], 1;
@@ -376,7 +402,7 @@ GUARDED = [
     ("ret", "mov.u32 %r20, 6; P ret;", lambda t, n: NOTHING, lambda t, n: 6),
     ("exit", "mov.u32 %r20, 6; P exit;", lambda t, n: NOTHING, lambda t, n: 6),
     ("bra", "P bra AWAY; mov.u32 %r20, 6; AWAY:", lambda t, n: 0, lambda t, n: 6),
-    ("call", "{ .param .b32 x; st.param.b32 [x], 0; P st.param.b32 [x], %r1; P call f, (x); } "
+    ("call", "{ .param .b32 x; st.param.b32 [x], %r1; P call f, (x); } "
      "ld.shared.u8 %r20, [%d2];", lambda t, n: 1, lambda t, n: 0),
     ("cvta.to.global.u64", "mov.u64 %d1, 1; P cvta.to.global.u64 %d1, %a0; setp.eq.u64 %p5, %d1, 1; "
      "selp.u32 %r20, 8, 9, %p5;", lambda t, n: 9, lambda t, n: 8),
@@ -408,7 +434,7 @@ def test_guard_of_every_kind_of_instruction(opcode, text, with_guard, without, c
 # --- directives and special registers ----------------------------------------------------------------
 
 DIRECTIVES = [".maxntid 128", ".maxntid 128, 1, 1", ".reqntid 64, 1, 1", ".minnctapersm 2", ".maxnreg 32",
-              ".maxntid 128 .minnctapersm 2", ".noreturn", '.pragma "nounroll";']  # fmt: skip
+              ".maxntid 128 .minnctapersm 2", '.pragma "nounroll";']  # fmt: skip
 
 
 @pytest.mark.parametrize("directive", DIRECTIVES)
