@@ -341,6 +341,14 @@ def test_reduction_over_parts_of_the_block(schedule):
     hold(body, lambda t: 13, schedule, threads=128, seed=5)
 
 
+@covers("bar")
+@BOTH
+def test_each_round_of_a_reduction_counts_anew(schedule):
+    body = """mov.u32 %r2, 0; AGAIN: rem.u32 %r3, %r1, 8; setp.lt.u32 %p7, %r3, %r2; bar.red.popc.u32 %r4, 2, %p7;
+        mad.lo.u32 %r20, %r20, 100, %r4; add.u32 %r2, %r2, 1; setp.lt.u32 %p0, %r2, 4; @%p0 bra AGAIN;"""
+    hold(body, lambda t: 102030, schedule, seed=6)
+
+
 @covers("barrier")
 @BOTH
 def test_who_has_left_is_not_waited_for(schedule):
