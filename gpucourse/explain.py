@@ -70,16 +70,25 @@ _MOST_SHARED = 232_448   # a launch's own limit was checked before
 
 def _call(kernel: Any, grid: Any, block: Any, args: Sequence[Any], shared_mem: int) -> Call:
     """The launch, held against the limits and the kernel's parameters as at a call of the kernel."""
+    bases: dict[int, NDArray[Any]] = {}
+    launched = simulated(kernel).kernel
+    return launched.call(grid, block, [_simulated(value, bases) for value in args], shared_mem)
+
+
+def simulated(kernel: Any) -> RawKernel:
+    """Return a RawKernel of the simulator for one of CuPy's or its own, or for `(module, "name")`.
+
+    Raises CourseError for anything else.
+    """
     from gpucourse import cupy_sim
 
     if isinstance(kernel, tuple):
-        simulated = _of_module(*kernel) if len(kernel) == 2 else None
+        found = _of_module(*kernel) if len(kernel) == 2 else None
     else:
-        simulated = kernel if isinstance(kernel, cupy_sim.RawKernel) else _of_cupy(kernel)
-    if simulated is None:
+        found = kernel if isinstance(kernel, cupy_sim.RawKernel) else _of_cupy(kernel)
+    if found is None:
         raise CourseError(f"{_TAKES}; given was: {type(kernel).__name__}")
-    bases: dict[int, NDArray[Any]] = {}
-    return simulated.kernel.call(grid, block, [_simulated(value, bases) for value in args], shared_mem)
+    return found
 
 
 def _of_module(module: Any, name: str) -> RawKernel | None:
