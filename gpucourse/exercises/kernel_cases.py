@@ -61,7 +61,7 @@ __all__ = ["ByLaunches", "KernelTrap", "Launch", "Limit", "blank", "by_launches"
 
 @dataclass(frozen=True)
 class KernelTrap:
-    """A plausible mistake: `wrong(launch)` are the outputs that it leaves behind, by name; and its cause."""
+    """A plausible mistake: `wrong(launch)` are the outputs that it leaves behind, by name (nan: whatever); and its cause."""
 
     wrong: Callable[[Launch], Mapping[str, Any]]
     message: str
