@@ -191,6 +191,11 @@ def _scaled(rng: np.random.Generator, n: int, blocks: int, block: int) -> Launch
     return Launch((blocks,), (block,), args, {"out": a * x}, words=f"n = {n} with {blocks} blocks of {block} threads")
 
 
+def _few_more(launch: Launch) -> int:
+    """What the data fill and a little: the compiler unrolls the loop, and a last round that is not full is spread."""
+    return int(1.1 * _float_sectors(launch.due["out"].size)) + 4
+
+
 def _scaled_chunk_lost(launch: Launch) -> Arrays:
     """One element a thread, and the rest stays undone."""
     threads = launch.grid[0] * launch.block[0]
@@ -230,12 +235,15 @@ CHUNKS = Problem(
             KernelTrap(lambda launch: {"out": launch.args["x"]}, "`out` holds x itself: the factor `a` is missing."),
         ),
         limits=(
-            Limit("global_load_sectors", lambda launch: _float_sectors(launch.args["x"].size),
-                  "The results are right, but reading takes {found} sectors where {limit} hold all of x. In one turn "
-                  "of the loop, do neighboring lanes read neighboring elements?"),
-            Limit("global_store_sectors", lambda launch: _float_sectors(launch.args["x"].size),
-                  "The results are right, but writing takes {found} sectors where {limit} hold all of out. In one "
-                  "turn of the loop, do neighboring lanes write neighboring elements?"),
+            Limit("global_store_bytes_used", lambda launch: launch.due["out"].nbytes,
+                  "`out` has {limit} bytes, but {found} are written: several threads scale the same element. How far "
+                  "must a thread step so that no other thread has taken the next one?"),
+            Limit("global_load_sectors", _few_more, "Reading takes {found} sectors where {limit} are plenty. In one "
+                                                    "turn of the loop, do neighboring lanes read neighboring "
+                                                    "elements?"),
+            Limit("global_store_sectors", _few_more, "Writing takes {found} sectors where {limit} are plenty. In one "
+                                                     "turn of the loop, do neighboring lanes write neighboring "
+                                                     "elements?"),
         ),
     ),
 )  # fmt: skip
@@ -314,7 +322,7 @@ WALK = Problem(
         ),
         limits=(
             Limit("global_store_sectors", lambda launch: _float_sectors(launch.due["out"].size),
-                  "The results are right, but writing takes {found} sectors where {limit} hold all of out: neighboring "
+                  "Writing takes {found} sectors where {limit} hold all of out: neighboring "
                   "threads still write elements of different rows. Let `i` count along the rows: h or w?"),
         ),
     ),
@@ -406,7 +414,7 @@ PLANES = Problem(
         ),
         limits=(
             Limit("global_store_requests", lambda launch: -(-launch.due["out"].size // 32),
-                  "The results are right, but out is written by {found} requests where {limit} are enough: write each "
+                  "`out` is written by {found} requests where {limit} are enough: write each "
                   "element once."),
         ),
     ),
@@ -508,10 +516,10 @@ WIDE = Problem(
         ),
         limits=(
             Limit("global_load_requests", _requests,
-                  "The results are right, but x is read by {found} requests where {limit} are enough. Let a lane load "
+                  "`x` is read by {found} requests where {limit} are enough. Let a lane load "
                   "four floats at once: `((const float4*)x)[t]`."),
             Limit("global_store_requests", _requests,
-                  "The results are right, but out is written by {found} requests where {limit} are enough. Let a lane "
+                  "`out` is written by {found} requests where {limit} are enough. Let a lane "
                   "store four floats at once: `((float4*)out)[t] = ...`."),
         ),
     ),
