@@ -224,6 +224,20 @@ def prmt_mode(mode: str) -> Operation:
     return lambda a, b, c: prmt(a, b, table[c & 3])
 
 
+def fns(mask: Values, base: Values, offset: Values) -> Values:
+    """Place of the `offset`-th one of `mask` from bit `base`: upward, downward if negative, there itself for 0; all
+    ones for none (PTX ISA, fns)."""
+    mask, base, offset = (np.broadcast_to(v, max(len(mask), len(base), len(offset))) for v in (mask, base, offset))
+    place, start = np.arange(32), base.astype(np.int64)[:, None]
+    ones = (mask[:, None] >> place.astype(np.uint32) & 1).astype(bool) & (start < 32)
+    above, below = ones & (place >= start), ones & (place <= start)
+    upward = above.cumsum(axis=1) * above
+    downward = below[:, ::-1].cumsum(axis=1)[:, ::-1] * below
+    steps = offset.astype(np.int64)[:, None]
+    hit = np.where(steps > 0, upward == steps, np.where(steps < 0, downward == -steps, ones & (place == start)))
+    return np.where(hit.any(axis=1), hit.argmax(axis=1), 0xFFFFFFFF).astype(np.uint32)
+
+
 def bmsk(start: Values, length: Values, clamp: bool) -> Values:
     """`length` ones from bit `start`; both modulo 32, or (clamp) all that is beyond bit 31 cut off."""
     if clamp:

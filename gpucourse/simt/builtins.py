@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.errors import AssertFailed, KernelFault, SimulatorLacks, Trapped
+from gpucourse.errors import AssertFailed, KernelFault, OutOfBounds, SimulatorLacks, Trapped
 from gpucourse.simt.instructions import load
+from gpucourse.simt.memory import AccessFault
 from gpucourse.simt.ptx import Instruction
 from gpucourse.simt.registers import Fragment, Values
 
@@ -65,7 +66,12 @@ def _read(f: Fragment, lane: int, address: int, dtype: np.dtype[Any]) -> Any:
 
     one = Lanes(f.lanes.slot[lane : lane + 1], f.lanes.shape)
     part = Fragment(one, f.registers, f.code, f.block, f.machine)
-    return load(part, "generic", np.array([address], np.uint64), dtype)[0]
+    try:
+        return load(part, "generic", np.array([address], np.uint64), dtype)[0]
+    except AccessFault as bad:
+        end = f.code.blocks[f.block].block.end
+        text = f"printf or assert, looking for its text or arguments, {bad}"
+        raise OutOfBounds(text, line=(end and end.line) or None, **_who(f, lane)) from None
 
 
 def _printed(f: Fragment, lane: int, arguments: list[Values]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from gpucourse.errors import SimulatorLacks
 from gpucourse.simt import arithmetic as ar
-from gpucourse.simt import atomics, warp
+from gpucourse.simt import atomics, video, warp
 from gpucourse.simt.memory import SPACE_SHIFT, SPACES, Space
 from gpucourse.simt.ptx import (
     TYPE_BYTES,
@@ -60,10 +60,13 @@ class Place:
 
 
 class Decoder:
-    """What makers need: the function's register types, and where variables are."""
+    """What makers need: the function's register types, and where variables are (`constants`: those in constant
+    memory, by their addresses)."""
 
-    def __init__(self, function: Function, places: Mapping[str, Place], flushed: frozenset[str]) -> None:
-        self.function, self.places, self.flushed = function, places, flushed
+    def __init__(
+        self, function: Function, places: Mapping[str, Place], flushed: frozenset[str], constants: tuple[int, ...] = ()
+    ) -> None:
+        self.function, self.places, self.flushed, self.constants = function, places, flushed, constants
         self.types = function.registers
 
     def step(self, instruction: Instruction) -> Step:
@@ -311,7 +314,7 @@ def _slct(name: str, kind: str, modifiers: _Modifiers) -> Signature:
 
 
 def _set(name: str, kind: str, modifiers: _Modifiers) -> Signature:
-    compare, to = ar.comparison(modifiers[0], kind in _FLOATS), modifiers[-1]
+    compare, to = _comparison(modifiers[0], kind), modifiers[-1]
     combine = next((_COMBINE[m] for m in modifiers[1:] if m in _COMBINE), None)
     true, false = np.array([1.0 if to in _FLOATS else -1]).astype(DTYPES[to]), np.zeros(1, DTYPES[to])
     if combine is None:
@@ -324,7 +327,8 @@ def _mul24(name: str, kind: str, modifiers: _Modifiers) -> Signature:
     product = ar.mul24_hi if "hi" in modifiers else ar.mul24
     if name == "mul24":
         return Signature((kind,) * 2, kind, product)
-    return Signature((kind,) * 3, kind, lambda a, b, c: product(a, b) + c)
+    add = ar.add_sat if "sat" in modifiers else np.add
+    return Signature((kind,) * 3, kind, lambda a, b, c: add(product(a, b), c))
 
 
 def _fixed(operands: str, result: str, compute: ar.Operation) -> Callable[..., Signature]:
@@ -359,6 +363,7 @@ _SIGNATURES: dict[str, Callable[[str, str, _Modifiers], Signature]] = {
     "bmsk": lambda n, kind, m: Signature((kind, "u32"), kind, lambda a, b: ar.bmsk(a, b, "clamp" in m)),
     "szext": lambda n, kind, m: Signature((kind, "u32"), kind, lambda a, b: ar.szext(a, b, "clamp" in m)),
     "bfind": lambda n, kind, m: Signature((kind,), "u32", ar.bfind_shiftamt if "shiftamt" in m else ar.bfind),
+    "fns": _fixed("t u32 s32", "t", ar.fns),
     "testp": lambda n, kind, m: Signature((kind,), "pred", ar.testp(m[0])),
 }  # fmt: skip
 _ROUNDING, _COMPARISONS = "rn rz rm rp", "eq ne lt le gt ge lo ls hi hs equ neu ltu leu gtu geu num nan"
@@ -367,7 +372,8 @@ _MODIFIERS: dict[str, frozenset[str]] = {
     root: frozenset(words.split())
     for roots, words in {
         "add sub fma": f"{_ROUNDING} ftz sat", "mul mad": f"{_ROUNDING} ftz sat lo hi wide",
-        "mul24 mad24": "lo hi", "div": f"{_ROUNDING} ftz approx full", "rcp sqrt": f"{_ROUNDING} ftz approx",
+        "mul24": "lo hi", "mad24": "lo hi sat",
+        "div": f"{_ROUNDING} ftz approx full", "rcp sqrt": f"{_ROUNDING} ftz approx",
         "sin cos ex2 lg2 tanh rsqrt": "ftz approx", "min max": "ftz NaN", "abs neg slct": "ftz",
         "shf": "l r wrap clamp", "bmsk szext": "wrap clamp", "bfind": "shiftamt",
         "testp": "finite infinite number notanumber normal subnormal",
@@ -378,8 +384,33 @@ _MODIFIERS: dict[str, frozenset[str]] = {
 }
 
 
-def _checked(name: str, modifiers: _Modifiers) -> None:
+#: Those of them that stay for integers; `sat` is for s32 alone (cvt apart), and there for sums and for .hi of products.
+_INTEGER_MODIFIERS: dict[str, frozenset[str]] = {
+    "add": frozenset({"sat"}), "sub": frozenset({"sat"}), "mul": frozenset({"lo", "hi", "wide"}),
+    "mad": frozenset({"lo", "hi", "wide", "sat"}),
+    **dict.fromkeys("div min max abs neg".split(), frozenset()),
+    **{name: _MODIFIERS[name] - {"ftz"} for name in ("set", "setp")},
+}  # fmt: skip
+#: Comparisons that a type has, by its first letter (PTX ISA, setp).
+_COMPARED = {
+    "u": "eq ne lt le gt ge lo ls hi hs", "s": "eq ne lt le gt ge", "b": "eq ne",
+    "f": "eq ne lt le gt ge equ neu ltu leu gtu geu num nan",
+}  # fmt: skip
+
+
+def _comparison(name: str, kind: str) -> ar.Operation:
+    if name not in _COMPARED[kind[0]].split():
+        raise ValueError(name, kind)
+    return ar.comparison(name, kind in _FLOATS)
+
+
+def _checked(name: str, modifiers: _Modifiers, kind: str) -> None:
     known = _MODIFIERS.get(name, frozenset())
+    if kind not in _FLOATS:
+        known = _INTEGER_MODIFIERS.get(name, known)
+        product = name in ("mad", "mad24")
+        if name != "cvt" and "sat" in modifiers and (kind != "s32" or (product and "hi" not in modifiers)):
+            raise ValueError(name, modifiers)
     if not all(m in known or m in TYPE_BYTES for m in modifiers):
         raise ValueError(name, modifiers)
 
@@ -389,8 +420,10 @@ def _alu(decoder: Decoder, instruction: Instruction) -> Step:
     modifiers, kind = tuple(rest[:-1]), rest[-1]
     if "cc" in modifiers:
         return _with_carry(decoder, instruction)
-    _checked(name, modifiers)
+    _checked(name, modifiers, kind)
     signature = _SIGNATURES[name](name, kind, modifiers)
+    if ("f16x2" in signature.operands) != (signature.result == "f16x2"):
+        raise ValueError(name, kind)   # pairs of halves go only where pairs come from
     ftz = "ftz" in modifiers and (name, kind) != ("cvt", "f16")   # cvt flushes single precision only
     getters = [
         decoder.get(o, k, ftz) for o, k in zip(instruction.operands[1:], signature.operands, strict=True)
@@ -452,29 +485,47 @@ def _lop3(decoder: Decoder, instruction: Instruction) -> Step:
 
 def _dot(decoder: Decoder, instruction: Instruction) -> Step:
     target, a, b, c = instruction.operands
-    left, right = (part == "s32" for part in instruction.parts[-2:])
+    name, *half, first, second = instruction.parts
+    if not {first, second} <= {"u32", "s32"} or half not in ([["lo"], ["hi"]] if name == "dp2a" else [[]]):
+        raise ValueError(instruction)
+    left, right = first == "s32", second == "s32"
     getters = [decoder.get(o, "u32") for o in (a, b, c)]
-    if instruction.parts[0] == "dp4a":
+    if name == "dp4a":
         return _assign(decoder, target, "u32", lambda x, y, z: ar.dp4a(x, y, z, left, right), getters)
-    high = instruction.parts[1] == "hi"
-    return _assign(decoder, target, "u32", lambda x, y, z: ar.dp2a(x, y, z, left, right, high), getters)
+    return _assign(decoder, target, "u32", lambda x, y, z: ar.dp2a(x, y, z, left, right, half == ["hi"]), getters)
 
 
 def _prmt(decoder: Decoder, instruction: Instruction) -> Step:
-    target, *sources = instruction.operands
-    select = ar.prmt if len(instruction.parts) == 2 else ar.prmt_mode(instruction.parts[2])
-    getters = [decoder.get(o, "u32") for o in sources]
-    return _assign(decoder, target, "u32", lambda a, b, c: select(a, b, c), getters)
+    target, a, b, c = instruction.operands
+    _, kind, *mode = instruction.parts
+    if kind != "b32" or len(mode) > 1:
+        raise ValueError(instruction)
+    select = ar.prmt_mode(mode[0]) if mode else ar.prmt
+    return _assign(decoder, target, "u32", select, [decoder.get(o, "u32") for o in (a, b, c)])
+
+
+def _video(decoder: Decoder, instruction: Instruction) -> Step:
+    """SIMD video instructions; the assembler takes registers only, and parts of `c` never."""
+    target, a, b, c = (o for o in instruction.operands if isinstance(o, Register) and not o.negated)
+    if c.part:
+        raise ValueError(instruction)
+    compute = video.operation(instruction.parts, [target.part, a.part, b.part])
+    return _assign(decoder, target, "u32", compute, [decoder.get(o, "u32") for o in (a, b, c)])
 
 
 def _with_carry(decoder: Decoder, instruction: Instruction) -> Step:
     """add.cc, addc, sub.cc, subc, mad.cc, madc: the carry is the pseudo-register `%cc`."""
-    root, kind = instruction.parts[0], instruction.parts[-1].replace("s", "u")
+    root, *modifiers, kind = instruction.parts
+    half = ["lo"], ["hi"]
+    known = [*half, *([*h, "cc"] for h in half)] if root.startswith("mad") else [[], ["cc"]]
+    if modifiers not in known or kind not in ("u32", "s32", "b32", "u64", "s64", "b64"):
+        raise ValueError(instruction)
+    kind = kind.replace("s", "u")
     getters = [decoder.get(o, kind) for o in instruction.operands[1:]]
     put = decoder.put(instruction.operands[0], kind)
-    carries_in, keeps = root.endswith("c"), "cc" in instruction.parts
+    carries_in, keeps = root.endswith("c"), "cc" in modifiers
     subtracts, multiplies = root.startswith("sub"), root.startswith("mad")
-    product = ar.mul_hi if "hi" in instruction.parts else np.multiply
+    product = ar.mul_hi if "hi" in modifiers else np.multiply
 
     def step(f: Fragment) -> None:
         operands = [g(f) for g in getters]
@@ -494,9 +545,11 @@ def _with_carry(decoder: Decoder, instruction: Instruction) -> Step:
 
 def _setp(decoder: Decoder, instruction: Instruction) -> Step:
     _, *modifiers, kind = instruction.parts
-    _checked("setp", tuple(modifiers))
+    _checked("setp", tuple(modifiers), kind)
     target, left, right, *third = instruction.operands
-    compare, ftz = ar.comparison(modifiers[0], kind in _FLOATS), "ftz" in modifiers
+    if len(third) != sum(m in _COMBINE for m in modifiers):
+        raise ValueError(instruction)
+    compare, ftz = _comparison(modifiers[0], kind), "ftz" in modifiers
     a, b = decoder.get(left, kind, ftz), decoder.get(right, kind, ftz)
     if not third and isinstance(target, Register) and kind != "f16x2":
         return _assign(decoder, target, "pred", compare, [a, b])
@@ -560,11 +613,15 @@ def _pack(decoder: Decoder, target: Operand, source: Group, kind: str) -> Step:
     return step
 
 
+#: State space -> the number that its generic addresses carry; constant memory is a part of global memory's window.
+_WINDOWS = {**SPACES, "const": 0, "shared::cta": SPACES["shared"], "param::entry": SPACES["param"]}
+
+
 def _cvta(decoder: Decoder, instruction: Instruction) -> Step:
     """Between an address in a space and its generic form; in global memory they are the same."""
     space, kind = instruction.parts[-2], instruction.parts[-1]
     get = decoder.get(instruction.operands[1], kind)
-    window = np.uint64(SPACES.get(space, 0) << SPACE_SHIFT)
+    window = np.uint64(_WINDOWS[space] << SPACE_SHIFT)
     if "to" in instruction.parts:
         mask = np.uint64((1 << SPACE_SHIFT) - 1)
         return _assign(decoder, instruction.operands[0], kind, lambda a: a & mask, [get])
@@ -572,11 +629,29 @@ def _cvta(decoder: Decoder, instruction: Instruction) -> Step:
 
 
 def _isspacep(decoder: Decoder, instruction: Instruction) -> Step:
-    number = np.uint64(SPACES[instruction.parts[1]])
-    get = decoder.get(instruction.operands[1], "u64")
-    return _assign(
-        decoder, instruction.operands[0], "pred", lambda a: a >> np.uint64(SPACE_SHIFT) == number, [get]
-    )
+    """Whether a generic address is in a space: constant memory is apart from global, parameters are a part of it."""
+    _, name = instruction.parts
+    number = _WINDOWS[name]
+    target, get = instruction.operands[0], decoder.get(instruction.operands[1], "u64")
+
+    def inside(address: Values) -> Values:
+        window = address >> np.uint64(SPACE_SHIFT)
+        found: Values = window == number
+        if name == "const":
+            return found & _constant(address, decoder.constants)
+        if name == "global":
+            found = (found & ~_constant(address, decoder.constants)) | (window == SPACES["param"])
+        return found
+
+    return _assign(decoder, target, "pred", inside, [get])
+
+
+def _constant(address: Values, constants: tuple[int, ...]) -> Values:
+    """Where an address is behind one in `constants`, by no more than constant memory's 64 KiB."""
+    out: Values = np.zeros(1, bool)
+    for base in constants:
+        out = out | (address - np.uint64(base) < 1 << 16)
+    return out
 
 
 # --- memory ------------------------------------------------------------------------------------------
@@ -864,7 +939,7 @@ OPCODES: dict[str, Maker] = {
     **dict.fromkeys(_SIGNATURES, _alu),
     **dict.fromkeys(("addc", "subc", "madc"), _with_carry),
     "lop3": _lop3, "prmt": _prmt, "dp4a": _dot, "dp2a": _dot, "setp": _setp, "mov": _mov, "cvta": _cvta,
-    "isspacep": _isspacep,
+    "isspacep": _isspacep, **dict.fromkeys(video.OPCODES, _video),
     "ld": _ld, "ldu": _ld, "st": _st, "atom": _atom, "red": _atom, "shfl": _shfl, "vote": _vote,
     "match": _match, "activemask": _activemask, "bar": _bar_warp, "wmma": _wmma,
     "membar": _fence, "fence": _fence, "nanosleep": _nothing, "prefetch": _nothing, "prefetchu": _nothing,

@@ -172,7 +172,8 @@ class Kernel:
         places |= {n: Place("global", a.base) for n, a in self.program.allocations.items()}
         if function.is_entry:
             places |= {v.name: Place("param", at) for v, at in self.parameters}
-        decoder = Decoder(function, places, _flushed(function))
+        constants = tuple(a.base for a in self.program.allocations.values() if a.read_only)
+        decoder = Decoder(function, places, _flushed(function), constants)
         blocks = [_run_block(decoder, flow, block) for block in flow.blocks]
         bytes_needed = max((at + v.size for v, at in local), default=0)
         return Code(function, blocks, flow.order, flow.live_in, flow.spins, -(-bytes_needed // 16) * 16)

@@ -32,10 +32,14 @@ class PtxError(CourseError):
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """A virtual register or a special one (`%tid.x`); `negated` marks `!%p`."""
+    """A virtual register or a special one (`%tid.x`); `negated` marks `!%p`.
+
+    `part` is what a SIMD video instruction takes of it: "b3210" of `%r1.b3210`.
+    """
 
     name: str
     negated: bool = False
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Operands in braces (a vector), in parentheses (call arguments) or joined by `|` (a pair)."""
+    """Operands in braces (a vector), parentheses (call arguments), brackets (a texture's) or joined by `|` (a pair)."""
 
     kind: str
     items: tuple[Operand, ...]
@@ -142,8 +146,8 @@ class Module:
 def _show(operand: Operand) -> str:
     """The operand as PTX writes it."""
     match operand:
-        case Register(name, negated):
-            return f"{'!' if negated else ''}{name}"
+        case Register(name, negated, part):
+            return f"{'!' if negated else ''}{name}{f'.{part}' if part else ''}"
         case Immediate(value, kind):
             return str(value) if kind == "i" else f"0{kind}{value:0{8 if kind == 'f' else 16}X}"
         case Symbol(name, offset):
@@ -152,7 +156,7 @@ def _show(operand: Operand) -> str:
             inner = _show(base) if base is not None else ""
             return f"[{inner}{f'+{offset}' if offset else ''}]"
         case Group(kind, items):
-            opening, closing = {"vector": "{}", "call": "()", "pair": ("", "")}[kind]
+            opening, closing = {"vector": "{}", "call": "()", "texture": "[]", "pair": ("", "")}[kind]
             return opening + ("|" if kind == "pair" else ", ").join(map(_show, items)) + closing
 
 
@@ -503,15 +507,25 @@ def _instruction(statement: _Statement, resolve: _Resolve) -> Instruction:
         negated = cursor.accept("!")
         guard = Register(resolve(_name(cursor)), negated)
     parts = tuple(_name(cursor).split("."))
+    parse_operand = _part_operand if _SIMD_VIDEO.fullmatch(parts[0]) else _operand
     operands: list[Operand] = []
     while cursor.more():
-        operands.append(_operand(cursor, resolve))
+        operands.append(parse_operand(cursor, resolve))
         if cursor.more():
             cursor.expect(",")
     return Instruction(parts, tuple(operands), guard, statement.line, ptx_line)
 
 
 _Resolve = Callable[[str], str]  # a name as written -> its unique name; registers get a leading "%"
+_SIMD_VIDEO = re.compile(r"v(add|sub|avrg|absdiff|min|max|set)[24]")
+
+
+def _part_operand(cursor: _Cursor, resolve: _Resolve) -> Operand:
+    """An operand of a SIMD video instruction: a register may be followed by the parts that count."""
+    if cursor.tokens[cursor.at].kind != "name":
+        return _operand(cursor, resolve)
+    name, _, part = _name(cursor).partition(".")
+    return Register(resolve(name), part=part)
 
 
 def _operand(cursor: _Cursor, resolve: _Resolve) -> Operand:
@@ -569,8 +583,12 @@ def _group(cursor: _Cursor, resolve: _Resolve, opening: str) -> Group:
     return Group(kind, tuple(items))
 
 
-def _address(cursor: _Cursor, resolve: _Resolve) -> Address:
+def _address(cursor: _Cursor, resolve: _Resolve) -> Address | Group:
     inner = _single_operand(cursor, resolve)
+    if cursor.accept(","):   # a texture or a surface, and the coordinates in it
+        place = Group("texture", (inner, _operand(cursor, resolve)))
+        cursor.expect("]")
+        return place
     offset = _signed_offset(cursor)
     cursor.expect("]")
     match inner:

@@ -54,10 +54,12 @@ class Tile:
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
+        """Type of an element in memory."""
         return DTYPES[self.kind]
 
     @property
     def count(self) -> int:
+        """Elements of the matrix."""
         return self.rows * self.columns
 
     @property

@@ -34,6 +34,7 @@ def run(body: str, schedule: str = "lockstep") -> np.ndarray:
 
 #: Each made NumPy or Python raise something else once.
 UNFIT = {
+    "a test of packed halves": "testp.infinite.f16x2 %p1, %r2;",
     "a modifier that votes do not have": "vote.sync.wide.ballot.b32 %r3, %p2, 1;",
     "packed halves for a 16-bit cell": "@%p1 st.shared.f16x2 [buffer+8], %r3;",
     "packed halves as an atomic's neighbor": "st.volatile.global.f16x2 [%rd1], %r2;",
@@ -106,3 +107,10 @@ def test_what_is_left_undefined_reads_as_zero() -> None:
     mine = "mul.wide.u32 %rd2, %r1, 4; add.u64 %rd2, %rd1, %rd2;"
     assert not run(f"{mine} st.global.u32 [%rd2], %r5; @%p3 st.global.u32 [%rd2], 7;").any()
     assert run(f"{mine} @%p1 st.global.u32 [%rd2], 7;").sum() == 9 * 7
+
+
+def test_a_text_that_printf_cannot_reach_is_named_with_its_line() -> None:
+    source = 'extern "C" __global__ void k(const char* text) {\n    printf("%s", text);\n}\n'
+    with pytest.raises(OutOfBounds, match=r"printf .* a null pointer") as raised:
+        launch(Program(source), "k", (1,), (32,), [np.uint64(0)])
+    assert raised.value.line == 2 and raised.value.thread == (0, 0, 0)

@@ -124,7 +124,8 @@ def test_a_long_function_is_found_wherever_it_stands() -> None:
 
 
 def test_a_missing_docstring_is_found() -> None:
-    tree = ast.parse("class A:\n    def f(self): ...\n    def _g(self): ...\n    def __len__(self): ...\ndef h(): ...\n")
+    methods = "    def f(self): ...\n    def _g(self): ...\n    def __len__(self): ...\n"
+    tree = ast.parse(f"class A:\n{methods}def h(): ...\n")
     assert undocumented(tree, [tree]) == ["the module", "A", "A.f", "h"]
 
 

@@ -18,9 +18,6 @@ _POINTERS = "calls through function pointers are not simulated"
 EXPECTED_FAILURES: dict[str, str] = {
     "function_pointers": _POINTERS,
     "virtual_functions": _POINTERS,
-    "cg_coalesced_counter": "fns.b32 is not there",
-    "sums_of_differences": "vabsdiff4 is not there",
-    "address_spaces": "isspacep.const is not there",
     "device_malloc": "malloc inside a kernel is not simulated",
 }
 
