@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpucourse.simt.metrics import SECTOR
 from gpucourse.simt.registers import WARP
@@ -163,19 +163,21 @@ def _row(ax: Axes, level: float, line: int, made: Request) -> None:
         ax.text(middle, level + 0.45, text, ha="center", va="center", fontsize=7.5, bbox=ground, zorder=5)
 
 
-_UNTOUCHED = {"facecolor": "white", "edgecolor": "#D0D0D0", "linewidth": 0.8, "zorder": 1}
-_WASTED = {"facecolor": "#FBE3B5", "edgecolor": picture.COLORS["orange"], "hatch": "////", "linewidth": 0, "zorder": 2}
-_USED = {"facecolor": picture.COLORS["sky"], "edgecolor": "white", "linewidth": 0.7, "zorder": 3}
-_RIM = {"facecolor": "none", "edgecolor": picture.COLORS["black"], "linewidth": 1.2, "zorder": 4}
+Look = dict[str, Any]
+_UNTOUCHED: Look = {"facecolor": "white", "edgecolor": "#D0D0D0", "linewidth": 0.8, "zorder": 1}
+_STRIPES = picture.COLORS["orange"]
+_WASTED: Look = {"facecolor": "#FBE3B5", "edgecolor": _STRIPES, "hatch": "////", "linewidth": 0, "zorder": 2}
+_USED: Look = {"facecolor": picture.COLORS["sky"], "edgecolor": "white", "linewidth": 0.7, "zorder": 3}
+_RIM: Look = {"facecolor": "none", "edgecolor": picture.COLORS["black"], "linewidth": 1.2, "zorder": 4}
 _LEGEND = (
     (_USED, "bytes that lanes ask for (number: lane)"), (_WASTED, "moved for nothing"), (_UNTOUCHED, "not moved"),
 )  # fmt: skip
 
 
-def _box(ax: Axes, left: float, level: float, width: float, **look: object) -> None:
+def _box(ax: Axes, left: float, level: float, width: float, **look: Any) -> None:
     from matplotlib.patches import Rectangle
 
-    ax.add_patch(Rectangle((left, level), width, 0.9, **look))  # type: ignore[arg-type]
+    ax.add_patch(Rectangle((left, level), width, 0.9, **look))
 
 
 def _labels(here: Sequence[tuple[int, int]], width: int) -> list[tuple[str, float]]:
