@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("IPython")
-from lesson_source import assemble, lesson_paths  # noqa: E402
-
 import gpucourse
 from gpucourse import cupy_sim, explain
 from gpucourse.cupy_sim import function
 from gpucourse.errors import CourseError
 from gpucourse.simt.run import Pointer
 from gpucourse.simt.sanitize import sanitize_launch
+from lesson_source import assemble, lesson_paths
 
 MOST_THREADS = 1 << 18      # larger launches of the same kernel are not looked at again
 SEEDS = (1, 2)
