@@ -1,4 +1,4 @@
-'''The judge of kernels: launches an answer small, under the sanitizer and two schedules, and names the cause of a fault.
+'''The judge of kernels: launches an answer small, sanitized and in two schedules, and names the cause of a fault.
 
 An answer is a RawKernel (the simulator's or CuPy's), `(module, "name")`, or a function that launches kernels.
 A lesson describes small launches and what they must leave behind; a complete example:
@@ -54,14 +54,15 @@ from gpucourse.exercises import limits as stops
 from gpucourse.exercises.kernel_diagnoses import DIAGNOSES, Trial, under_another_order
 from gpucourse.exercises.kernel_runs import SEEDS, Launch, blank
 from gpucourse.exercises.kernel_source import Answer, answer_of, compile_message, compiled, fit_arguments, launch_text
-from gpucourse.exercises.outcome import Wrong
+from gpucourse.exercises.outcome import NotAttempted, Wrong
+from gpucourse.simt.sanitize import ENDLESS
 
 __all__ = ["ByLaunches", "KernelTrap", "Launch", "Limit", "blank", "by_launches"]
 
 
 @dataclass(frozen=True)
 class KernelTrap:
-    """A plausible mistake: `wrong(launch)` are the outputs that it leaves behind, by name (nan: whatever); and its cause."""
+    """A plausible mistake: `wrong(launch)` are the outputs that it leaves, by name (nan: anything), and its cause."""
 
     wrong: Callable[[Launch], Mapping[str, Any]]
     message: str
@@ -69,7 +70,7 @@ class KernelTrap:
 
 @dataclass(frozen=True)
 class Limit:
-    """A number of `profile` (`metrics.Counters`) that must not exceed `at_most`; `{found}` and `{limit}` in `message`."""
+    """A number of `profile` that must not exceed `at_most`; `message` has {found} and {limit} in it."""
 
     counter: str
     at_most: int | float | Callable[[Launch], int | float]
@@ -110,11 +111,7 @@ class ByLaunches:
         compiled(made)
         launches = self.all_cases(xp, seed)
         fit_arguments(made, launches[0].args)
-        trials: list[Trial] = []
-        for launch in launches:
-            trials.append(self._trial(made, launch))
-            if trials[-1].sanitized.endless:
-                break   # each further one would take as long
+        trials = self._trials(made, launches)
         print("".join(trial.sanitized.printed for trial in trials), end="")
         self._judge_runs(trials)
         self._judge_order(trials)
@@ -126,14 +123,28 @@ class ByLaunches:
         """Return the launches for a seed."""
         return list(self.make(np.random.default_rng(seed)))
 
-    def _trial(self, answer: Answer, launch: Launch) -> Trial:
+    def _trials(self, answer: Answer, launches: Sequence[Launch]) -> list[Trial]:
+        """The launches under the sanitizer. An endless one is the last; after a race, no more are looked for."""
+        trials: list[Trial] = []
+        carry: kernel_runs.Carry = kernel_runs.sanitized
+        for launch in launches:
+            trials.append(self._trial(answer, launch, carry))
+            if trials[-1].sanitized.found(ENDLESS):
+                break
+            if trials[-1].sanitized.found(*kernel_runs.RACES):
+                carry = kernel_runs.plain   # a race of all threads with all takes long to follow
+        return trials
+
+    def _trial(self, answer: Answer, launch: Launch, carry: kernel_runs.Carry) -> Trial:
         try:
-            run = kernel_runs.run(answer, launch, kernel_runs.sanitized)
+            run = kernel_runs.run(answer, launch, carry)
         except guard.Raised as raised:
             raise _said(raised) from None
         except stops.TimedOut as stop:
             stop.where = f"{answer.name}, {launch.about},"
             raise
+        if run.returned is ...:
+            raise NotAttempted()
         if answer.kernel is None and not run.calls:
             raise Wrong(f"{answer.name} launched no kernel ({launch.about}).")
         return Trial(answer, launch, run)
@@ -145,7 +156,7 @@ class ByLaunches:
             message = diagnose(trials, self.traps)
             if message:
                 raise Wrong(message)
-        call, finding = next(pair for trial in trials for pair in trial.sanitized.findings)
+        finding = next(finding for trial in trials for _, finding in trial.sanitized.findings)
         raise Wrong(f"{finding.kind}: {finding.message}")
 
     def _judge_order(self, trials: list[Trial]) -> None:
@@ -160,7 +171,7 @@ class ByLaunches:
         text = "\n".join(re.sub(r"//[^\n]*|/\*.*?\*/", " ", s, flags=re.DOTALL) for s in answer.sources)
         for name in self.functions:
             if not re.search(rf"\b{re.escape(name)}\b", text):
-                raise Wrong(f"The results are right, but the exercise asks for `{name}`, which the kernel does not use.")
+                raise Wrong(f"The results are right, but the exercise asks for `{name}`: the kernel does not use it.")
 
     def _judge_limits(self, trials: list[Trial]) -> None:
         for trial in trials if self.limits else ():
@@ -177,7 +188,7 @@ class ByLaunches:
             return ""
         text, wrong = kernel_runs.timed(answer, full(), xp)
         if wrong:
-            raise Wrong(f"Small launches are right, but on the GPU at full size `{wrong[0]}` is wrong ({full().about}).")
+            raise Wrong(f"Small launches are right, but at full size on the GPU `{wrong[0]}` is wrong. {text}")
         return text
 
     # -- what the test of traps asks of a judge ---------------------------------------------------------
@@ -195,7 +206,8 @@ class ByLaunches:
     @staticmethod
     def agrees(got: Mapping[str, Any], due: Mapping[str, Any], xp: Any = None) -> bool:
         """Whether outputs are the same."""
-        return all(np.array_equal(got[name], due[name], equal_nan=np.asarray(due[name]).dtype.kind == "f") for name in due)
+        pairs = ((np.asarray(got[name]), np.asarray(due[name])) for name in due)
+        return all(np.array_equal(a, b, equal_nan=b.dtype.kind == "f") for a, b in pairs)
 
 
 def _number(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gpucourse.cupy_sim.function import Call
 from gpucourse.exercises import kernel_runs as runs
 from gpucourse.exercises.difference import apart
-from gpucourse.exercises.kernel_runs import Ints, Launch, Run, Touches, Witness
+from gpucourse.exercises.kernel_runs import RACES, Ints, Launch, Run, Touches, Witness
 from gpucourse.exercises.kernel_source import Answer, quoted
 from gpucourse.simt import sanitize
 from gpucourse.simt.memory import registry
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gpucourse.exercises.kernel_cases import KernelTrap
 
 Flags = NDArray[np.bool_]
-_RACES = (sanitize.RACE, sanitize.RACE_BETWEEN_BLOCKS, sanitize.MISSING_SYNCWARP)
 _STOPS = (sanitize.ENDLESS, sanitize.MISALIGNED, sanitize.ASSERT)
 
 
@@ -35,7 +34,6 @@ class Trial:
     answer: Answer
     launch: Launch
     sanitized: Run
-    _differs: dict[str, Flags] | None = field(default=None, repr=False)
 
     @cached_property
     def watched(self) -> Run:
@@ -65,26 +63,37 @@ class Trial:
 # -- words --------------------------------------------------------------------------------------------
 
 
-def _at(numbers: tuple[Ints, ...] | tuple[int, ...], flat: bool) -> str:
+def _flat(call: Call) -> bool:
+    """Whether the launch has one dimension, so that a number names a thread."""
+    return call.grid[1:] == (1, 1) and call.block[1:] == (1, 1)
+
+
+def _at(numbers: tuple[int, ...], call: Call) -> str:
     x, y, z = (int(n) for n in numbers)
-    return str(x) if flat else f"({x}, {y})" if z == 0 else f"({x}, {y}, {z})"
+    return str(x) if _flat(call) else f"({x}, {y})" if z == 0 else f"({x}, {y}, {z})"
 
 
-def people(witness: Witness, threads: Ints) -> tuple[str, bool]:
-    """Name threads: ("threads 4 to 7 of block 2", whether they are several)."""
+def people(witness: Witness, threads: Ints) -> str:
+    """Name threads, numbered in the launch: "threads 4 to 7 of block 2"."""
     threads = np.unique(threads)
-    call, slots = witness.call, witness.slots
-    block = threads // slots
-    first = threads[block == block[0]] % slots
-    where = f"of block {_at(_split(int(block[0]), call.grid), call.grid[1:] == (1, 1))}"
-    flat = call.block[1:] == (1, 1)
-    run = int(np.argmax(np.diff(first, append=first[-1] + 2) != 1)) + 1 if flat else 1
-    named = first[:run]
-    start = _at(_split(int(named[0]), call.block), flat)
-    who = f"thread {start}" if run == 1 else f"threads {start} to {int(named[-1])}"
+    call, block = witness.call, threads // witness.slots
+    first = threads[block == block[0]] % witness.slots
+    run = _unbroken(first) if _flat(call) else 1
+    start = _at(_split(int(first[0]), call.block), call)
+    who = f"thread {start}" if run == 1 else f"threads {start} to {int(first[run - 1])}"
     others = len(threads) - run
-    rest = f" and {others} other{'s' * (others != 1)}" if others else ""
-    return f"{who} {where}{rest}", len(threads) > 1
+    rest = f" and {others:,} other{'s' * (others != 1)}" if others else ""
+    return f"{who} of block {_at(_split(int(block[0]), call.grid), call)}{rest}"
+
+
+def several(threads: Ints) -> bool:
+    """Whether a sentence about these threads stands in the plural."""
+    return len(np.unique(threads)) > 1
+
+
+def _unbroken(ascending: Ints) -> int:
+    """How many numbers follow each other without a gap, from the first on."""
+    return int(np.argmax(np.diff(ascending, append=ascending[-1] + 2) != 1)) + 1
 
 
 def _split(number: int, extent: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -92,8 +101,7 @@ def _split(number: int, extent: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _who(call: Call, block: Any, thread: Any) -> str:
-    return (f"thread {_at(thread, call.block[1:] == (1, 1))} of block "
-            f"{_at(block, call.grid[1:] == (1, 1))}")  # fmt: skip
+    return f"thread {_at(thread, call)} of block {_at(block, call)}"
 
 
 def _capital(text: str) -> str:
@@ -110,6 +118,11 @@ def in_line(call: Call, line: int | None) -> str:
 def _bracket(*parts: str) -> str:
     said = "; ".join(part for part in parts if part)
     return f" ({said})" if said else ""
+
+
+def _details(trial: Trial, call: Call, finding: Finding) -> str:
+    """Where a finding was made: its line and the launch, in brackets."""
+    return _bracket(in_line(call, finding.line), trial.launch.about)
 
 
 def element(name: str, array: Any, flat: int) -> str:
@@ -129,7 +142,7 @@ def idle(witness: Witness, launch: Launch, threads: Ints) -> Flags:
     """Say which threads lie beyond the last element, along any axis, and so have nothing to do."""
     elements = launch.elements
     x, y, z = witness.coordinates(threads)
-    if witness.call.grid[1:] == (1, 1) and witness.call.block[1:] == (1, 1):
+    if _flat(witness.call):
         flags: Flags = x >= elements[0] * elements[1] * elements[2]
         return flags
     return (x >= elements[0]) | (y >= elements[1]) | (z >= elements[2])
@@ -144,7 +157,7 @@ def _owner(trial: Trial, name: str, flat: int) -> tuple[Witness, int] | None:
     witness, call = found[0][0], found[0][0].call
     place = [int(p) for p in np.unravel_index(flat, due.shape)]
     place = place[:-1] if len(place) == 3 and due.shape[-1] <= 4 else place
-    linear = call.grid[1:] == (1, 1) and call.block[1:] == (1, 1)
+    linear = _flat(call)
     width = launch.elements[0]
     x, y = (place[-1], place[-2]) if len(place) > 1 else (place[-1], 0)
     if due.size < launch.elements[0] * launch.elements[1]:
@@ -171,31 +184,40 @@ def missing_guard(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
 
 
 def _guard_message(trial: Trial, witness: Witness, touches: Touches) -> str:
-    who, several = people(witness, touches.thread)
-    source = witness.call.program.source
-    elements, coordinates = trial.launch.elements, witness.coordinates(np.unique(touches.thread))
-    verb = ("write" if touches.writes.any() else "read") + ("" if several else "s")
     side = "before the beginning" if (touches.index < 0).all() else "past the end"
-    place = f"{verb} {side} of `{touches.name}`{_bracket(trial.launch.about, in_line(witness.call, int(touches.line[0])))}"
-    have = "They have no element" if several else "It has no element"
+    details = _bracket(trial.launch.about, in_line(witness.call, int(touches.line[0])))
+    text = f"{_does(witness, touches)} {side} of `{touches.name}`{details}. "
+    have, them = ("They have", "them") if several(touches.thread) else ("It has", "it")
+    source = witness.call.program.source
     if not re.search(r"\b(if|while|for)\s*\(|\?", source):
-        return f"{_capital(who)} {place}. {have} of their own: where is the guard?" if several else (
-            f"{_capital(who)} {place}. It has no element of its own: where is the guard?")  # fmt: skip
-    total = elements[0] * elements[1] * elements[2]
-    linear = bool((coordinates[1] == 0).all()) and elements[1] == 1
-    if linear and bool((coordinates[0] == total).all()) and _threads(witness.call) > total + 1:
-        return (f"{_capital(who)} {place}. Its index is {total}, and the last element has {total - 1}: the guard lets "
-                "one thread too many pass. Should `<=` be `<`?")  # fmt: skip
-    axis = _axis(coordinates, elements)
-    return f"{_capital(who)} {place}. {have}{axis}, and the guard does not stop {'them' if several else 'it'}."
+        return f"{text}{have} no element of {'their' if them == 'them' else 'its'} own: where is the guard?"
+    beyond = _beyond(witness, trial.launch, touches.thread)
+    if beyond and all(found == [limit] and room > limit + 1 for _, found, limit, room in beyond):
+        letter, (_, _, limit, _) = beyond[0][0], beyond[0]
+        turned = "Should `<=` be `<`?" if "<=" in source else f"Let only {letter} < {limit} pass."
+        return f"{text}There {letter} is {limit}; the last is {limit - 1}: the guard lets one too many pass. {turned}"
+    if len(beyond) == 1 and not _flat(witness.call):
+        letter, found, limit, _ = beyond[0]
+        size = {"x": "width", "y": "height", "z": "depth"}[letter]
+        return f"{text}There {letter} is {found[0]} or more, and the {size} is {limit}: the guard does not stop {them}."
+    return f"{text}{have} no element, and the guard does not stop {them}."
 
 
-def _axis(coordinates: tuple[Ints, Ints, Ints], elements: tuple[int, int, int]) -> str:
-    """Where a 2-D guard has its gap: ": their x is 32 or more, and the width is 32"."""
-    for letter, noun, held, limit in zip("xy", ("width", "height"), coordinates, elements, strict=False):
-        if elements[1] > 1 and bool((held >= limit).all()):
-            return f": {letter} is {int(held.min())} or more there, and the {noun} is {limit}"
-    return ""
+def _does(witness: Witness, touches: Touches) -> str:
+    """Who writes or reads: "Threads 4 to 7 of block 2 write"."""
+    verb = ("write" if touches.writes.any() else "read") + ("" if several(touches.thread) else "s")
+    return f"{_capital(people(witness, touches.thread))} {verb}"
+
+
+def _beyond(witness: Witness, launch: Launch, threads: Ints) -> list[tuple[str, list[int], int, int]]:
+    """Axes along which threads lie beyond the elements: (name, their places, elements, threads along it)."""
+    found, call = [], witness.call
+    limits = (int(np.prod(launch.elements)), 1, 1) if _flat(call) else launch.elements
+    for letter, place, limit, axis in zip("xyz", witness.coordinates(threads), limits, range(3), strict=True):
+        out = np.unique(place[place >= limit]).tolist()
+        if out:
+            found.append(("the index" if _flat(call) else letter, out, limit, call.grid[axis] * call.block[axis]))
+    return found
 
 
 def _threads(call: Call) -> int:
@@ -237,7 +259,7 @@ def _explains(trap: KernelTrap, trial: Trial) -> bool:
 def _same(launch: Launch, got: Any, value: Any) -> bool:
     """Whether an output is a trap's; where the trap has nan, it cannot say what comes out."""
     unknown = np.isnan(value) if np.asarray(value).dtype.kind == "f" else np.zeros(np.shape(value), bool)
-    return bool((launch.agrees(got, value) | unknown).all())
+    return bool((launch.agrees(got, value) | unknown).all()) and not unknown.all()
 
 
 def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
@@ -247,29 +269,26 @@ def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
         if stray is None:
             return _far_away(trial, call, finding)
         witness, touches = stray
-        who, several = people(witness, touches.thread)
-        verb = ("write" if touches.writes.any() else "read") + ("" if several else "s")
         at, last = int(touches.index[0]), touches.length - 1
-        text = f"{_capital(who)} {verb} `{touches.name}[{at}]`"
+        text = f"{_does(witness, touches)} `{touches.name}[{at}]`"
         text += ", before its first element" if at < 0 else f", but its last element is `{touches.name}[{last}]`"
         text += _bracket(in_line(call, int(touches.line[0])), trial.launch.about)
-        one_past = bool((touches.index == touches.length).all())
-        if one_past and "<=" in call.program.source:
+        if (touches.index == touches.length).all() and "<=" in call.program.source:
             return f"{text}. It is one too far: should `<=` be `<`?"
-        own = "These threads have elements of their own" if several else "This thread has an element of its own"
-        return f"{text}. {own}, so not the guard but the index is wrong."
+        own = "These threads have elements" if several(touches.thread) else "This thread has an element"
+        return f"{text}. {own} of {'their' if 'These' in own else 'its'} own, so not the guard but the index is wrong."
     return None
 
 
 def _far_away(trial: Trial, call: Call, finding: Finding) -> str:
     """An access so far from every array that only its element, or its address, is known."""
-    tail = f"{_bracket(in_line(call, finding.line), trial.launch.about)}."
+    tail = f"{_details(trial, call, finding)}."
     known = {name: len(array.reshape(-1)) for w in trial.watched.witnesses for name, array in w.spans.values()}
     if finding.array not in known or finding.index is None:
         return f"{_capital(finding.message)}{tail}"
-    verb = finding.message.split()[0]
-    return (f"{_capital(_who(call, finding.block, finding.thread))} {verb} `{finding.array}[{finding.index}]`, but its "
-            f"last element is `{finding.array}[{known[finding.array] - 1}]`{tail} How is that index computed?")  # fmt: skip
+    who, verb = _capital(_who(call, finding.block, finding.thread)), finding.message.split()[0]
+    return (f"{who} {verb} `{finding.array}[{finding.index}]`, but its last element is "
+            f"`{finding.array}[{known[finding.array] - 1}]`{tail} How is that index computed?")  # fmt: skip
 
 
 def stopped(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
@@ -289,15 +308,15 @@ def barriers(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
     """Barriers that not all threads of a block reach."""
     kinds = (sanitize.DIVERGENT_BARRIER, sanitize.BARRIER_NOT_REACHED)
     for trial, call, finding in _findings(trials, kinds):
-        return f"{_capital(finding.message)}{_bracket(in_line(call, finding.line), trial.launch.about)}"
+        return f"{_capital(finding.message)}{_details(trial, call, finding)}"
     return None
 
 
 def unwritten_read(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
     """Reads of what nobody has written."""
     for trial, call, finding in _findings(trials, (sanitize.UNINITIALIZED,)):
-        text = (f"{_capital(_who(call, finding.block, finding.thread))} reads `{finding.array}[{finding.index}]` before "
-                f"anything was written there{_bracket(in_line(call, finding.line), trial.launch.about)}.")  # fmt: skip
+        who, details = _who(call, finding.block, finding.thread), _details(trial, call, finding)
+        text = f"{_capital(who)} reads `{finding.array}[{finding.index}]` before anything was written there{details}."
         adds = re.search(r"\+=|-=|\*=", quoted(call.program.source, finding.line))
         shared = " (shared)" in finding.message
         return text + (f" `{adds[0]}` uses what is there; `=` stores." if adds and not shared else "")
@@ -305,47 +324,85 @@ def unwritten_read(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | 
 
 
 def race_of_idle(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
-    """A race that a thread without an element takes part in: its guard is missing."""
-    for trial, call, finding in _findings(trials, _RACES):
+    """A race that only threads without an element bring about: their guard is missing."""
+    for trial, call, finding in _findings(trials, RACES):
         touched = _target(trial, finding)
         if touched is None:
             continue
         witness, touches = touched
-        beyond = idle(witness, trial.launch, touches.thread)
-        stores = touches.writes & ~touches.outside
-        working = np.unique(touches.index[stores & ~beyond])
-        if not (stores & beyond).any() or len(working) < touches.length:
-            continue
-        chosen = touches.where(stores & beyond)
-        who, several = people(witness, chosen.thread)
-        axis = _axis(witness.coordinates(np.unique(chosen.thread)), trial.launch.elements)
-        return (f"{_capital(who)} write{'' if several else 's'} into `{touches.name}`"
-                f"{_bracket(in_line(call, finding.line), trial.launch.about)} although no element belongs to "
-                f"{'them' if several else 'it'}{axis}. Where is the guard?")  # fmt: skip
+        stores = touches.where(touches.writes & ~touches.outside)
+        beyond = idle(witness, trial.launch, stores.thread)
+        working = stores.where(~beyond)
+        if beyond.any() and len(_pairs(working)) == len(np.unique(working.index)) == touches.length:
+            spare = stores.where(beyond)
+            them = "them" if several(spare.thread) else "it"
+            where = "".join(f": there {letter} is {found[0]} or more" for letter, found, *_ in
+                            _beyond(witness, trial.launch, spare.thread)[:1])  # fmt: skip
+            text = f"{_does(witness, spare)} into `{touches.name}`{_details(trial, call, finding)}"
+            return f"{text} although no element belongs to {them}{where}. Where is the guard?"
     return None
+
+
+def _pairs(touches: Touches) -> NDArray[Any]:
+    """Which thread touched which element, each once."""
+    pairs: NDArray[Any] = np.unique(np.stack([touches.thread, touches.index]), axis=1).T
+    return pairs
 
 
 def races(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
     """Two threads that meet at one place without any order."""
-    for trial, call, finding in _findings(trials, _RACES):
-        place, line = f"`{finding.array}[{finding.index}]`", in_line(call, finding.line)
-        first, second = _who(call, finding.block, finding.thread), _who(call, finding.other_block, finding.other_thread)
-        if finding.line == finding.other_line and re.search(r"\+=|-=|\*=|\+\+", quoted(call.program.source, finding.line)):
-            return (f"A race: {first} and {second} both update {place}{_bracket(line, trial.launch.about)}. Each reads, "
-                    "adds and stores, and what the others have added meanwhile is lost. Let one thread own each "
-                    "element, or use an atomic update.")  # fmt: skip
-        lost = _left_out(trial, finding)
-        if lost:
-            return (f"{_capital(first)} and {second} have the same element, {place}{_bracket(line, trial.launch.about)}, "
-                    f"while nobody writes {lost}. The index must be different for every thread of the launch.")  # fmt: skip
-        verbs = re.search(r"(reads|writes|updates) it here; .* (read|wrote|updated) it at", finding.message)
-        now, then = verbs.groups() if verbs else ("uses", "used")
-        other = in_line(call, finding.other_line) if finding.other_line != finding.line else "the same line"
-        return (f"A race: {first} {now} {place}{_bracket(line)}, {second} {then} it{_bracket(other)}, and nothing says "
-                f"which comes first. {_REMEDY[finding.kind]}")  # fmt: skip
+    for trial, call, finding in _findings(trials, RACES):
+        return next(text for explain in _RACE_CAUSES if (text := explain(trial, call, finding)))
     return None
 
 
+def _both(call: Call, finding: Finding) -> str:
+    first, second = _who(call, finding.block, finding.thread), _who(call, finding.other_block, finding.other_thread)
+    return f"{first} and {second}"
+
+
+def _everything(trial: Trial, call: Call, finding: Finding) -> str:
+    """Every thread writes every element: the loop of the CPU's program is still there."""
+    touched = _target(trial, finding)
+    if touched is None:
+        return ""
+    stores = touched[1].where(touched[1].writes & ~touched[1].outside)
+    threads, places = len(np.unique(stores.thread)), len(np.unique(stores.index))
+    if threads < 2 or places < 2 or len(_pairs(stores)) < threads * places:
+        return ""
+    text = f"A race: {threads} threads each write all of `{finding.array}`{_details(trial, call, finding)}."
+    return f"{text} The loop over all elements is still there; a thread is one round of it, and has one index."
+
+
+def _updates(trial: Trial, call: Call, finding: Finding) -> str:
+    line = quoted(call.program.source, finding.line)
+    if finding.line != finding.other_line or not re.search(r"\]\s*([-+*]=|\+\+)|\+\+\s*\w+\s*\[", line):
+        return ""
+    return (f"A race: {_both(call, finding)} both update `{finding.array}[{finding.index}]`"
+            f"{_details(trial, call, finding)}. Each reads, adds and stores, and what others "
+            "have added meanwhile is lost. Let one thread own each element, or use an atomic update.")  # fmt: skip
+
+
+def _collides(trial: Trial, call: Call, finding: Finding) -> str:
+    """Several threads have the same element while others have nobody."""
+    lost = _left_out(trial, finding)
+    return lost and (
+        f"{_capital(_both(call, finding))} have the same element, `{finding.array}[{finding.index}]`"
+        f"{_details(trial, call, finding)}, while nobody writes {lost}. "
+        "The index must be different for every thread of the launch.")  # fmt: skip
+
+
+def _unordered(trial: Trial, call: Call, finding: Finding) -> str:
+    first, second = _who(call, finding.block, finding.thread), _who(call, finding.other_block, finding.other_thread)
+    verbs = re.search(r"(reads|writes|updates) it here; .* (read|wrote|updated) it at", finding.message)
+    now, then = verbs.groups() if verbs else ("uses", "used")
+    other = in_line(call, finding.other_line) if finding.other_line != finding.line else "the same line"
+    place = f"`{finding.array}[{finding.index}]`{_bracket(in_line(call, finding.line))}"
+    return (f"A race: {first} {now} {place}, {second} {then} it{_bracket(other)}, and nothing says which comes first. "
+            f"{_REMEDY[finding.kind]}")  # fmt: skip
+
+
+_RACE_CAUSES = (_everything, _updates, _collides, _unordered)
 _REMEDY = {
     sanitize.RACE: "Between the two belongs a `__syncthreads()`, or each element one thread.",
     sanitize.RACE_BETWEEN_BLOCKS: "Blocks run in any order: give each element to one thread, or use an atomic update.",
@@ -375,7 +432,7 @@ def input_changed(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
             if not found:
                 return f"`{name}` is an input and must stay as it is, but it was changed ({trial.launch.about})."
             witness, touches = found[0]
-            who, _ = people(witness, touches.thread[:1])
+            who = people(witness, touches.thread[:1])
             outputs = " and ".join(f"`{out}`" for out in trial.launch.due)
             return (f"{_capital(who)} writes into `{touches.name}`"
                     f"{_bracket(in_line(witness.call, int(touches.line[0])), trial.launch.about)}. "
@@ -409,10 +466,11 @@ def _not_written_message(trial: Trial, name: str, blank: Ints) -> str:
     count = sum(_threads(call) for call in trial.watched.calls)
     own = _owner(trial, name, int(blank[0]))
     if own is None:
-        few = count < int(np.prod(launch.elements)) and due.size == int(np.prod(launch.elements))
-        return text + (f" There are fewer threads ({count}) than elements: each must go on to further ones." if few else "")
+        few = count < int(np.prod(launch.elements)) == due.size
+        more = f" There are fewer threads ({count}) than elements: each must go on to further ones."
+        return text + more * few
     witness, thread = own
-    who, _ = people(witness, np.array([thread]))
+    who = people(witness, np.array([thread]))
     mine = [t.index[(t.thread == thread) & t.writes] for w, t in trial.touches(name) if w is witness]
     did = f"writes `{name}[{int(mine[0][0])}]` instead" if len(mine[0]) else "writes nothing"
     return f"{text} {_capital(who)}, which should have written {element(name, due, int(blank[0]))}, {did}."
@@ -420,7 +478,7 @@ def _not_written_message(trial: Trial, name: str, blank: Ints) -> str:
 
 def spans(name: str, flat: Ints, due: Any) -> str:
     """Name elements: the first unbroken row of them, and how many there are in all."""
-    run = int(np.argmax(np.diff(flat, append=flat[-1] + 2) != 1)) + 1
+    run = _unbroken(flat)
     start = element(name, due, int(flat[0]))
     row = start if run == 1 else f"{start} to `{name}[{int(flat[run - 1])}]`"
     size = int(np.size(due))
@@ -452,14 +510,14 @@ def _writer(trial: Trial, name: str, wrong: Flags) -> str:
     for witness, touches in reversed(trial.touches(name)):
         mine = touches.where(touches.writes & (touches.index == flat))
         if len(mine):
-            who, _ = people(witness, mine.thread[-1:])
+            who = people(witness, mine.thread[-1:])
             line = in_line(witness.call, int(mine.line[-1]))
             return f" {_capital(who)} wrote it{', ' * bool(line)}{line}."
     return ""
 
 
 DIAGNOSES: tuple[Callable[[list[Trial], tuple[KernelTrap, ...]], str | None], ...] = (
-    missing_guard, trapped, out_of_bounds, stopped, barriers, unwritten_read, race_of_idle, races, input_changed,
+    missing_guard, trapped, out_of_bounds, stopped, barriers, unwritten_read, input_changed, race_of_idle, races,
     not_written, wrong_value,
 )  # fmt: skip
 
@@ -475,13 +533,13 @@ def _findings(trials: list[Trial], kinds: tuple[str, ...]) -> list[tuple[Trial, 
 def under_another_order(trial: Trial, run: Run) -> str | None:
     """What another order of warps brings to light in an answer that is right in lock-step."""
     if run.fault is not None:
-        call, fault = run.fault
+        fault = run.fault[1]
         return f"In lock-step all is well, but with the warps in another order: {fault}{_bracket(trial.launch.about)}."
     for name, wrong in run.wrong().items():
         got, due = run.outputs[name], np.asarray(trial.launch.due[name])
         if got is None or got.shape != due.shape:
             continue
-        return (f"The result is right when all threads go in step, and wrong when warps run one after another: "
-                f"{_difference(name, got, due, wrong)} ({trial.launch.about}). CUDA promises no order of warps: what one "
-                "thread needs from another needs a `__syncthreads()` or an atomic between them.")  # fmt: skip
+        return ("The result is right when all threads go in step, and wrong when warps run one after another: "
+                f"{_difference(name, got, due, wrong)} ({trial.launch.about}). CUDA promises no order of warps: what a "
+                "thread needs from another must be ordered by a `__syncthreads()` or an atomic.")  # fmt: skip
     return None

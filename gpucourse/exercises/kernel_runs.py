@@ -21,7 +21,13 @@ from gpucourse.show import here
 from gpucourse.simt.memory import owner_of, registry
 from gpucourse.simt.metrics import COUNTED
 from gpucourse.simt.profile import Profile, profile_launch
-from gpucourse.simt.sanitize import ENDLESS, Finding, sanitize_launch
+from gpucourse.simt.sanitize import (
+    MISSING_SYNCWARP,
+    RACE,
+    RACE_BETWEEN_BLOCKS,
+    Finding,
+    sanitize_launch,
+)
 from gpucourse.simt.trace import Access, Trace
 from gpucourse.timing import seconds, timeit
 
@@ -35,6 +41,7 @@ BUDGET, BUDGET_OF_WARPS = 20_000, 400_000
 SEEDS = (1, 2)
 _MOST_SHARED = 65_536
 COPY_BYTES = 1 << 28  # of one array, where the copy bandwidth is measured
+RACES = (RACE, RACE_BETWEEN_BLOCKS, MISSING_SYNCWARP)
 Ints = NDArray[np.int64]
 Extent = tuple[int, int, int]
 
@@ -133,10 +140,9 @@ class Run:
     printed: str = ""
     returned: Any = None
 
-    @property
-    def endless(self) -> bool:
-        """Whether a loop did not end."""
-        return any(finding.kind == ENDLESS for _, finding in self.findings)
+    def found(self, *kinds: str) -> bool:
+        """Whether the sanitizer has found something of these kinds."""
+        return any(finding.kind in kinds for _, finding in self.findings)
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -170,7 +176,10 @@ class Run:
         return sum(numbers) if counter in COUNTED else numbers[-1]
 
 
-def run(answer: Answer, launch: Launch, carry: Callable[[Run, Call], str]) -> Run:
+Carry = Callable[[Run, Call], str]   # carries a launch out, notes in the run what it shows, returns what it prints
+
+
+def run(answer: Answer, launch: Launch, carry: Carry) -> Run:
     """Run an answer on fresh arrays and let `carry` do its launches; raises what the answer raises (guard.Raised)."""
     made = Run(launch, {name: with_margins(array) for name, array in launch.arrays.items()})
     args = tuple(made.arrays.get(name, value) for name, value in launch.args.items())
@@ -201,7 +210,7 @@ def with_margins(host: NDArray[Any]) -> Any:
 class _Carrying:
     """Lets `carry` do all launches for a while; the variables of modules are put back at the end."""
 
-    def __init__(self, made: Run, carry: Callable[[Run, Call], str]) -> None:
+    def __init__(self, made: Run, carry: Carry) -> None:
         self.made, self.carry = made, carry
         self.before: dict[int, tuple[Any, dict[str, Any]]] = {}
 
@@ -237,7 +246,12 @@ def sanitized(made: Run, call: Call) -> str:
     return ""
 
 
-def adversarial(seed: int) -> Callable[[Run, Call], str]:
+def plain(made: Run, call: Call) -> str:
+    """In lock-step."""
+    return _faults_noted(made, call)
+
+
+def adversarial(seed: int) -> Carry:
     """One warp at a time, in an order that `seed` decides."""
     return lambda made, call: _faults_noted(made, call, schedule="adversarial", seed=seed)
 
@@ -265,7 +279,7 @@ def _faults_noted(made: Run, call: Call, **options: Any) -> str:
 
 
 def _never_written(call: Call) -> list[tuple[NDArray[Any], NDArray[np.bool_]]]:
-    """(owner, flag for each of its bytes) of arrays that still hold nothing but the filling of `blank` or `cp.empty`."""
+    """(owner, flag for each of its bytes) of arrays that hold nothing but the filling of `blank` or `cp.empty`."""
     found = []
     for number, array in enumerate(call.args):
         if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
@@ -275,7 +289,7 @@ def _never_written(call: Call) -> list[tuple[NDArray[Any], NDArray[np.bool_]]]:
             flags = np.zeros(owner.nbytes, bool)
             start = registry().address(array) - registry().address(owner)
             rows = array.reshape(-1).view(np.uint8).reshape(array.size, -1)
-            whole = (rows == POISON).all(axis=1) if array.itemsize > 1 or is_blank(array) else np.zeros(array.size, bool)
+            whole = (rows == POISON).all(axis=1) & (array.itemsize > 1 or is_blank(array))
             flags[start : start + array.nbytes] = np.repeat(whole, array.itemsize)
             found.append((owner, flags))
     return found

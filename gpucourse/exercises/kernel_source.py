@@ -72,12 +72,13 @@ def _refuse(given: Any, name: str) -> None:
     """Raise Wrong for what is neither a kernel nor a function, with the likely cause."""
     if isinstance(given, str):
         kernel = re.search(r"__global__[^({]*?(\w+)\s*\(", given)
-        text = f'{name} is a string. Make a kernel of it: `{name} = cp.RawKernel(source, "{kernel[1] if kernel else name}")`.'
+        own = kernel[1] if kernel else name
+        text = f'{name} is a string. Make a kernel of it: `{name} = cp.RawKernel(source, "{own}")`.'
     elif given is None:
         text = (f"{name} is None: that is what a launch returns. Hand over the kernel itself, without "
                 "`(grid, block, arguments)`.")  # fmt: skip
     elif isinstance(given, cupy_sim.ndarray) or hasattr(given, "__array_interface__"):
-        text = f"{name} is an array, the result of a launch. Hand over the kernel itself, which the check then launches."
+        text = f"{name} is an array, the result of a launch. Hand over the kernel itself; the check launches it."
     elif hasattr(given, "get_function"):
         text = f'{name} is a module of kernels. Hand over one of them: `(module, "name")`.'
     elif isinstance(given, type) or not callable(given):
@@ -107,7 +108,8 @@ def _seen_kernels(function: Any) -> dict[str, Any]:
     names = guard.globals_of(function) or {}
     code = getattr(function, "__code__", None)
     used = set(code.co_names) if code is not None else set(names)
-    return {name: names[name] for name in used & names.keys() if type(names[name]) is not tuple and is_kernel(names[name])}
+    seen = {name: names[name] for name in used & names.keys()}
+    return {name: value for name, value in seen.items() if type(value) is not tuple and is_kernel(value)}
 
 
 def _is_stub(function: Any, name: str, stub: str) -> bool:

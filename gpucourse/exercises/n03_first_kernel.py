@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,10 @@ def written_by(launch: Launch, name: str, index: Formula) -> dict[str, Any]:
     return {name: out}
 
 
+def _blocks_of(length: int) -> Formula:
+    return lambda b, t, block, grid: b * length + t
+
+
 # (what the index is, its cause in words)
 _INDICES: tuple[tuple[Formula, str], ...] = (
     (lambda b, t, block, grid: t,
@@ -54,23 +58,23 @@ _INDICES: tuple[tuple[Formula, str], ...] = (
     (lambda b, t, block, grid: b * block,
      "All threads of a block work on its first element: `threadIdx.x` is missing from the index."),
     (lambda b, t, block, grid: b + t,
-     "Neighboring blocks overlap: the index is `blockIdx.x + threadIdx.x`. Each block is `blockDim.x` elements long, so "
-     "its number has to be multiplied by that."),
+     "Neighboring blocks overlap: the index is `blockIdx.x + threadIdx.x`. Each block is `blockDim.x` elements long, "
+     "so its number has to be multiplied by that."),
     (lambda b, t, block, grid: b * t,
      "The index is the product `blockIdx.x * threadIdx.x`. It should be the block's first element, "
      "`blockIdx.x * blockDim.x`, plus `threadIdx.x`."),
     (lambda b, t, block, grid: b * grid + t,
-     "The block's number is multiplied by `gridDim.x`, the number of blocks. A block begins at `blockIdx.x * blockDim.x`, "
-     "its number times the threads of a block."),
-    *((lambda b, t, block, grid, length=length: b * length + t,
-       f"The index counts {length} threads for each block, but a block can have another number of them. It is "
-       "`blockDim.x`.") for length in (32, 64, 128, 256, 512, 1024)),
+     "The block's number is multiplied by `gridDim.x`, the number of blocks. A block begins at `blockIdx.x * "
+     "blockDim.x`, its number times the threads of a block."),
+    *((_blocks_of(length),
+       f"The index counts {length} threads for each block, but a block can have another number of them: "
+                           "it is `blockDim.x`.") for length in (32, 64, 128, 256, 512, 1024)),
 )  # fmt: skip
 
 
 def index_traps(name: str) -> list[KernelTrap]:
     """The usual wrong indices of one-dimensional launches, for the output `name`."""
-    return [KernelTrap(lambda l, index=index: written_by(l, name, index), cause) for index, cause in _INDICES]
+    return [KernelTrap(partial(written_by, name=name, index=index), cause) for index, cause in _INDICES]
 
 
 # -- 03.1 -------------------------------------------------------------------------------------------
@@ -83,8 +87,8 @@ WHO = Problem(
         "for a picture 100 pixels wide and 60 high, in blocks of (16, 8) threads. Both have as few blocks as suffice."
     ),
     spec=(
-        "Six whole numbers. Elements are numbered from 0, and so are blocks and threads; the pixel in row r and column c "
-        "has the number r * 100 + c."
+        "Six whole numbers. Elements are numbered from 0, and so are blocks and threads; the pixel in row r and column "
+        "c has the number r * 100 + c."
     ),
     stub='''who = {
     "blocks": ...,         # blocks of the first launch
@@ -99,8 +103,8 @@ WHO = Problem(
     lines=6,
     hints=(
         "A launch always consists of whole blocks. Round the number of blocks up, along each axis by itself.",
-        "The index along an axis is the block's number times the block's length, plus the thread's number. Idle threads: all "
-        "threads of the launch less all elements.",
+        "The index along an axis is the block's number times the block's length, plus the thread's number. Idle "
+        "threads: all threads of the launch less all elements.",
         "Six blocks of 192 are 1152 threads. Thread 7 of block 3 has element 3 * 192 + 7. In two dimensions: 7 blocks "
         "side by side, 8 above each other; x is the column, 2 * 16 + 3, and y the row, 4 * 8 + 5.",
     ),
@@ -114,8 +118,8 @@ WHO = Problem(
 }
 ''',
     why=(
-        "The number of blocks is rounded up, so the last block along an axis sticks out over the data. Its threads exist and "
-        "run; only a guard keeps them from touching memory that is not theirs."
+        "The number of blocks is rounded up, so the last block along an axis sticks out over the data. Its threads "
+        "exist and run; only a guard keeps them from touching memory that is not theirs."
     ),
     judge=is_mapping(
         {"blocks": 6, "idle": 152, "element": 583, "last thread": 39, "pixel": 3735, "idle in 2-D": 1168},
@@ -125,7 +129,8 @@ WHO = Problem(
             Trap({"blocks": 1000 / 192}, "There are only whole blocks: round up."),
             Trap({"idle": 40}, "40 elements are left for the last block. Idle are its other threads."),
             Trap({"idle": 0}, "6 blocks of 192 are more threads than elements, and all of them run."),
-            Trap({"element": 3 + 7 * 6}, "Block and thread have changed places: neighboring threads have neighboring elements."),
+            Trap({"element": 3 + 7 * 6},
+                 "Block and thread have changed places: neighboring threads have neighboring elements."),
             Trap({"element": 10}, "Each of the three blocks before is 192 elements long."),
             Trap({"element": 4 * 192 + 7}, "Blocks are numbered from 0: three of them lie before block 3, not four."),
             Trap({"element": 2 * 192 + 7}, "Blocks are numbered from 0: three of them lie before block 3, not two."),
@@ -140,7 +145,8 @@ WHO = Problem(
             Trap({"pixel": (4 * 16 + 5) * 100 + (2 * 8 + 3)}, "The block is 16 threads wide (x) and 8 high (y)."),
             Trap({"idle in 2-D": 12 * 60}, "These are the threads beside the picture. More lie below it."),
             Trap({"idle in 2-D": 4 * 100}, "These are the threads below the picture. More lie beside it."),
-            Trap({"idle in 2-D": 12 * 60 + 4 * 100}, "The corner, beside and below the picture, is missing: 12 times 4."),
+            Trap({"idle in 2-D": 12 * 60 + 4 * 100},
+                 "The corner, beside and below the picture, is missing: 12 times 4."),
             Trap({"idle in 2-D": 12 * 64 + 4 * 112}, "The corner, beside and below the picture, was counted twice."),
             Trap({"idle in 2-D": 12 * 4}, "That is the corner alone. Count all threads, and take the pixels away."),
             Trap({"idle in 2-D": 16}, "Rounded up as one row of 6000 pixels. Round up along each axis by itself."),
@@ -166,12 +172,12 @@ SCALE = Problem(
     id="03.2",
     title="Scale",
     task=(
-        "Write the body of your first kernel: every thread computes the number of its element and stores `a` times that "
-        "element of `x` into `out`. The launch has exactly as many threads as there are elements."
+        "Write the body of your first kernel: every thread computes the number of its element and stores `a` times "
+        "that element of `x` into `out`. The launch has exactly as many threads as there are elements."
     ),
     spec=(
-        "`x` and `out` are float32 of one dimension, `a` is one float32. The check launches one-dimensional grids, with "
-        "blocks of various sizes."
+        "`x` and `out` are float32 of one dimension, `a` is one float32. The check launches one-dimensional grids, "
+        "with blocks of various sizes."
     ),
     stub='''scale = cp.RawKernel(r"""
 extern "C" __global__ void scale(const float* x, float* out, float a) {
@@ -182,9 +188,10 @@ extern "C" __global__ void scale(const float* x, float* out, float a) {
     answer="scale",
     lines=2,
     hints=(
-        "A kernel is the body of the loop. Instead of the loop's counter, a thread has its own number and that of its block.",
-        "The elements of the blocks before come first: each block has `blockDim.x` of them, and there are `blockIdx.x` such "
-        "blocks. In C a variable is declared with its type, `int i = ...;`.",
+        "A kernel is the body of the loop. Instead of the loop's counter, a thread has its own number and that of its "
+        "block.",
+        "The elements of the blocks before come first: each block has `blockDim.x` of them, and there are `blockIdx.x` "
+        "such blocks. In C a variable is declared with its type, `int i = ...;`.",
         "`int i = blockIdx.x * ___ + threadIdx.x;` and then the line from the comment, with a semicolon.",
     ),
     solution='''scale = cp.RawKernel(r"""
@@ -195,22 +202,25 @@ extern "C" __global__ void scale(const float* x, float* out, float a) {
 """, "scale")
 ''',
     why=(
-        "The loop is gone: the launch makes one thread for every value that its counter had. `blockIdx.x * blockDim.x` is the "
-        "first element of the block, and `threadIdx.x` counts on from there."
+        "The loop is gone: the launch makes one thread for every value that its counter had. `blockIdx.x * blockDim.x` "
+        "is the first element of the block, and `threadIdx.x` counts on from there."
     ),
     judge=by_launches(
-        lambda rng: [scale_launch(blocks, threads, rng) for blocks, threads in ((1, 3), (5, 96), (7, 48))],
+        lambda rng: [scale_launch(blocks, threads, rng) for blocks, threads in ((1, 3), (5, 96), (7, 160))],
         traps=[
             *index_traps("out"),
-            KernelTrap(lambda l: {"out": l.args["x"] + l.args["a"]}, "This adds `a`; the task is to multiply by it."),
-            KernelTrap(lambda l: {"out": l.args["x"] / l.args["a"]}, "This divides by `a`; the task is to multiply by it."),
-            KernelTrap(lambda l: {"out": l.args["x"]}, "`x` comes out as it was: multiply it by `a`."),
-            KernelTrap(lambda l: {"out": np.full_like(l.args["x"], l.args["a"])}, "Every element is `a`: `x[i]` is missing."),
-            KernelTrap(lambda l: {"out": l.args["a"] * np.arange(l.args["x"].size, dtype=np.float32)},
+            KernelTrap(lambda launch: {"out": launch.args["x"] + launch.args["a"]},
+                       "This adds `a`; the task is to multiply by it."),
+            KernelTrap(lambda launch: {"out": launch.args["x"] / launch.args["a"]},
+                       "This divides by `a`; the task is to multiply by it."),
+            KernelTrap(lambda launch: {"out": launch.args["x"]}, "`x` comes out as it was: multiply it by `a`."),
+            KernelTrap(lambda launch: {"out": np.full_like(launch.args["x"], launch.args["a"])},
+                       "Every element is `a`: `x[i]` is missing."),
+            KernelTrap(lambda launch: {"out": launch.args["a"] * np.arange(launch.args["x"].size, dtype=np.float32)},
                        "This is `a` times the index. Multiply the element, `x[i]`."),
-            KernelTrap(lambda l: {"out": 2 * l.args["x"]},
+            KernelTrap(lambda launch: {"out": 2 * launch.args["x"]},
                        "`a` has lost its digits behind the point: it went through an `int`."),
-            KernelTrap(lambda l: {"out": np.floor(l.args["a"] * l.args["x"])},
+            KernelTrap(lambda launch: {"out": np.floor(launch.args["a"] * launch.args["x"])},
                        "The products have lost their digits behind the point: they went through an `int`."),
         ],
     ),
@@ -231,15 +241,15 @@ def saxpy_launch(n: int, threads: int, rng: np.random.Generator, spare: int = 0)
 
 
 def _saxpy(formula: Callable[[Any, Any, Any], Any], cause: str) -> KernelTrap:
-    return KernelTrap(lambda l: {"y": formula(l.args["a"], l.args["x"], l.args["y"])}, cause)
+    return KernelTrap(lambda launch: {"y": formula(launch.args["a"], launch.args["x"], launch.args["y"])}, cause)
 
 
 SAXPY = Problem(
     id="03.3",
     title="Saxpy with a guard",
     task=(
-        "Write the kernel that every numerical library has: y = a x + y, with the result left in `y`. This time the number of "
-        "elements need not fill the last block, so some threads have nothing to do and must touch nothing."
+        "Write the kernel that every numerical library has: y = a x + y, with the result left in `y`. This time the "
+        "number of elements need not fill the last block, so some threads have nothing to do and must touch nothing."
     ),
     spec="`x` and `y` are float32 with `n` elements each; there are at least `n` threads, in one dimension.",
     stub='''saxpy = cp.RawKernel(r"""
@@ -251,7 +261,8 @@ extern "C" __global__ void saxpy(float a, const float* x, float* y, int n) {
     answer="saxpy",
     lines=2,
     hints=(
-        "A launch has whole blocks only. The threads behind the last element run too, and nothing but your kernel stops them.",
+        "A launch has whole blocks only. The threads behind the last element run too, and nothing but your kernel "
+        "stops them.",
         "Compute the index as in `scale`. Before you touch memory, ask whether the index is one of 0 to n - 1.",
         "`int i = ...;` as in `scale`, then `if (i ___ n) y[i] = a * x[i] + ___;`",
     ),
@@ -267,7 +278,7 @@ extern "C" __global__ void saxpy(float a, const float* x, float* y, int n) {
         "without any care because no other thread touches that element."
     ),
     judge=by_launches(
-        lambda rng: [saxpy_launch(*case) for case in ((3, 32, rng), (1000, 192, rng), (333, 48, rng, 2))],
+        lambda rng: [saxpy_launch(*case) for case in ((3, 32, rng), (1100, 192, rng), (333, 48, rng, 2))],
         traps=[
             *index_traps("y"),
             _saxpy(lambda a, x, y: a * x, "This is a x alone: add the old `y[i]`."),
@@ -276,13 +287,14 @@ extern "C" __global__ void saxpy(float a, const float* x, float* y, int n) {
             _saxpy(lambda a, x, y: a * (x + y), "The brackets are wrong: `a` multiplies `x` alone, then `y` is added."),
             _saxpy(lambda a, x, y: a * x - y, "`y` is subtracted: it should be added."),
             _saxpy(lambda a, x, y: y - a * x, "a x is subtracted: it should be added."),
-            _saxpy(lambda a, x, y: a * x + 2 * y, "The old `y` is added twice: is it `y[i] += ... + y[i]`? One of the two is enough."),
+            _saxpy(lambda a, x, y: a * x + 2 * y,
+                   "The old `y` is added twice: is it `y[i] += ... + y[i]`? One of the two is enough."),
             _saxpy(lambda a, x, y: a + x + y, "`a` is added: it should multiply `x`."),
             _saxpy(lambda a, x, y: a * x + x, "`x` is added where `y` should be."),
             _saxpy(lambda a, x, y: a * x * y, "a x is multiplied by `y`: they should be added."),
-            KernelTrap(lambda l: {"y": np.where(np.arange(l.args["y"].size) < l.args["y"].size - 1, l.due["y"], l.args["y"])},
+            KernelTrap(lambda launch: {"y": np.append(launch.due["y"][:-1], launch.args["y"][-1])},
                        "The last element is left out: the guard lets i go up to n - 2 only. Let it pass `i < n`."),
-            KernelTrap(lambda l: {"y": np.where(np.arange(l.args["y"].size) > 0, l.due["y"], l.args["y"])},
+            KernelTrap(lambda launch: {"y": np.append(launch.args["y"][0], launch.due["y"][1:])},
                        "Element 0 is left out: indices begin at 0."),
         ],
     ),
@@ -298,7 +310,7 @@ def photograph() -> NDArray[np.uint8]:
     from matplotlib.cbook import get_sample_data
     from matplotlib.image import imread
 
-    return np.asarray(imread(get_sample_data("grace_hopper.jpg")))
+    return np.asarray(imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
 
 
 def clipping(width: int, height: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -321,7 +333,7 @@ def picture_launch(
 
 # (width, height, block): never square, never a multiple of the block along both axes
 PICTURES: tuple[tuple[int, int, tuple[int, int]], ...] = (
-    (3, 2, (4, 4)), (35, 20, (16, 8)), (21, 37, (8, 16)), (40, 9, (8, 8)),
+    (3, 2, (8, 4)), (35, 20, (16, 8)), (21, 37, (8, 16)), (40, 9, (8, 8)),
 )  # fmt: skip
 LARGE = (8192, 4096, (32, 8))
 
@@ -334,7 +346,9 @@ def pixels(launch: Launch) -> tuple[Ints, Ints]:
     return block % across * wide + thread % wide, block // across * high + thread // wide
 
 
-def misplaced(launch: Launch, name: str, at: Callable[[Any, Any, int, int], Any], swapped: bool = False) -> dict[str, Any]:
+def misplaced(
+    launch: Launch, name: str, at: Callable[[Any, Any, int, int], Any], swapped: bool = False
+) -> dict[str, Any]:
     """The output when pixels go by another number, in the source too: at(x, y, width, height)."""
     width, height = int(launch.args["width"]), int(launch.args["height"])
     x, y = pixels(launch)[::-1] if swapped else pixels(launch)
@@ -384,12 +398,13 @@ GRAY = Problem(
     id="03.4",
     title="From RGB to gray",
     task=(
-        "Turn a color photograph into gray: each thread reads the red, green and blue byte of one pixel and stores 0.299 red + "
-        "0.587 green + 0.114 blue. The grid has two dimensions, x along a row and y down the rows."
+        "Turn a color photograph into gray: each thread reads the red, green and blue byte of one pixel and stores "
+        "0.299 red + 0.587 green + 0.114 blue. The grid has two dimensions, x along a row and y down the rows."
     ),
     spec=(
-        "`rgb` is uint8 of shape (height, width, 3), `out` float32 of shape (height, width), both row after row in memory, so "
-        "pixel (x, y) is number y * width + x, and its three bytes lie together. The grid may stick out on both sides."
+        "`rgb` is uint8 of shape (height, width, 3), `out` float32 of shape (height, width), both row after row in "
+        "memory, so pixel (x, y) is number y * width + x, and its three bytes lie together. The grid may stick out on "
+        "both sides."
     ),
     stub='''to_gray = cp.RawKernel(r"""
 extern "C" __global__ void to_gray(const unsigned char* rgb, float* out, int width, int height) {
@@ -402,8 +417,8 @@ extern "C" __global__ void to_gray(const unsigned char* rgb, float* out, int wid
     lines=6,
     hints=(
         "Two axes mean two indices, each made as before, and a guard that asks about both.",
-        "The number of a pixel is y * width + x. With three bytes for each pixel, its red byte is at three times that number, "
-        "green and blue follow.",
+        "The number of a pixel is y * width + x. With three bytes for each pixel, its red byte is at three times that "
+        "number, green and blue follow.",
         "`int i = y * width + x;` inside `if (x < ___ && y < ___) { ... }`, then `out[i] = RED * rgb[3 * i] + GREEN * "
         "rgb[3 * i + ___] + ...;`",
     ),
@@ -426,20 +441,19 @@ extern "C" __global__ void to_gray(const unsigned char* rgb, float* out, int wid
     judge=by_launches(
         lambda rng: [gray_launch(*size, rng) for size in PICTURES],
         traps=[
-            KernelTrap(lambda l: misplaced(l, "out", lambda x, y, w, h: y * w + x, swapped=True),
-                       "x and y have changed places: x counts along a row and comes from `blockIdx.x` and `threadIdx.x`."),
-            KernelTrap(lambda l: misplaced(l, "out", lambda x, y, w, h: y * h + x),
+            KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: y * w + x, swapped=True),
+                       "x and y have changed places: x counts along a row and comes from `blockIdx.x` and "
+                       "`threadIdx.x`."),
+            KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: y * h + x),
                        "The row is multiplied by `height`. A row is `width` pixels long: `y * width + x`."),
-            KernelTrap(lambda l: misplaced(l, "out", lambda x, y, w, h: x * h + y),
-                       "The pixels are numbered column after column, `x * height + y`. They lie row after row: "
-                       "`y * width + x`."),
-            KernelTrap(lambda l: misplaced(l, "out", lambda x, y, w, h: x * w + y),
+            KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: x * w + y),
                        "x and y have changed places in the pixel's number: it is `y * width + x`."),
-            KernelTrap(lambda l: misplaced(l, "out", lambda x, y, w, h: y + x),
+            KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: y + x),
                        "The row is not multiplied by `width`: the pixel's number is `y * width + x`."),
-            KernelTrap(lambda l: misplaced(l, "out", lambda x, y, w, h: x),
+            KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: x),
                        "Only the first row is done: the pixel's number is `y * width + x`."),
-            _gray(lambda r, g, b: (r + g + b) / 3, "These are plain means. The three colors have weights of their own."),
+            _gray(lambda r, g, b: (r + g + b) / 3,
+                  "These are plain means. The three colors have weights of their own."),
             _gray(lambda r, g, b: r + g + b, "These are the sums of the three bytes. Each has a weight."),
             _gray(lambda r, g, b: 0.114 * r + 0.587 * g + 0.299 * b,
                   "Red and blue have changed places: the first byte of a pixel is red."),
@@ -449,21 +463,21 @@ extern "C" __global__ void to_gray(const unsigned char* rgb, float* out, int wid
             _gray(lambda r, g, b: 0.299 * r + 0.114 * b, "Green is missing."),
             _gray(lambda r, g, b: 0.587 * g + 0.114 * b, "Red is missing."),
             _gray(lambda r, g, b: 0.299 * r, "Only the red byte is used: green and blue follow it in memory."),
-            _gray(lambda r, g, b: r, "This is the red byte alone, without its weight."),
             _gray(lambda r, g, b: np.floor(0.299 * r + 0.587 * g + 0.114 * b),
                   "The digits behind the point are cut off: the sum went through an integer type. `out` is float."),
             _gray(lambda r, g, b: (0.299 * r + 0.587 * g + 0.114 * b) / 255,
                   "The values are divided by 255. They should stay between 0 and 255."),
             _gray_at(lambda i, n: (i, i + 1, i + 2),
-                     "The pixel's number is used as the number of its byte. Each pixel has three bytes: the red one is at "
-                     "`3 * i`."),
+                     "The pixel's number is used as the number of its byte. Each pixel has three bytes: the red one "
+                     "is at `3 * i`."),
             _gray_at(lambda i, n: (i, i + n, i + 2 * n),
                      "This takes red, green and blue from three separate pictures, one after the other. Here the three "
                      "bytes of a pixel lie together: `3 * i`, `3 * i + 1`, `3 * i + 2`."),
-            _gray_at(lambda i, n: (3 * i, 3 * i, 3 * i), "All three weights meet the same byte: red is at `3 * i`, green at "
+            _gray_at(lambda i, n: (3 * i, 3 * i, 3 * i), "This is the red byte alone. Red is at `3 * i`, green at "
                      "`3 * i + 1`, blue at `3 * i + 2`."),
             _gray_at(lambda i, n: (3 * i + 1, 3 * i + 2, 3 * i + 3), "All bytes are one too far: red is at `3 * i`."),
-            _gray_at(lambda i, n: (4 * i, 4 * i + 1, 4 * i + 2), "This picture has three bytes for each pixel, not four."),
+            _gray_at(lambda i, n: (4 * i, 4 * i + 1, 4 * i + 2),
+                     "This picture has three bytes for each pixel, not four."),
         ],
     ),
 )  # fmt: skip
@@ -482,7 +496,7 @@ def flip_launch(width: int, height: int, block: tuple[int, int], rng: np.random.
 
 
 def _flip(formula: Callable[[Any], Any], cause: str) -> KernelTrap:
-    return KernelTrap(lambda l: {"out": np.ascontiguousarray(formula(l.args["image"]))}, cause)
+    return KernelTrap(lambda launch: {"out": np.ascontiguousarray(formula(launch.args["image"]))}, cause)
 
 
 def _one_off(image: Any) -> Any:
@@ -496,8 +510,9 @@ def _one_off_stored(launch: Launch) -> dict[str, Any]:
     """Column x stored at width - x."""
     out, image = launch.args["out"].copy(), launch.args["image"]
     height, width = image.shape
-    place = np.arange(height)[:, None] * width + width - np.arange(width)
-    out.reshape(-1)[place.reshape(-1)[place.reshape(-1) < image.size]] = image.reshape(-1)[place.reshape(-1) < image.size]
+    place = (np.arange(height)[:, None] * width + width - np.arange(width)).reshape(-1)
+    inside = place < image.size
+    out.reshape(-1)[place[inside]] = image.reshape(-1)[inside]
     return {"out": out}
 
 
@@ -509,8 +524,8 @@ FLIP = Problem(
         "`out` is a second array; `image` stays as it is."
     ),
     spec=(
-        "`image` and `out` are float32 of shape (height, width), row after row. The grid has two dimensions, x along a row, "
-        "and may stick out on both sides."
+        "`image` and `out` are float32 of shape (height, width), row after row. The grid has two dimensions, x along a "
+        "row, and may stick out on both sides."
     ),
     stub='''flip = cp.RawKernel(r"""
 extern "C" __global__ void flip(const float* image, float* out, int width, int height) {
@@ -534,8 +549,8 @@ extern "C" __global__ void flip(const float* image, float* out, int width, int h
 """, "flip")
 ''',
     why=(
-        "Nothing says that a thread must write where it reads. It works because `out` is another array: in place, one thread "
-        "would overwrite what another has not read yet, and CUDA promises no order."
+        "Nothing says that a thread must write where it reads. It works because `out` is another array: in place, one "
+        "thread would overwrite what another has not read yet, and CUDA promises no order."
     ),
     judge=by_launches(
         lambda rng: [flip_launch(*size, rng) for size in PICTURES],
@@ -543,15 +558,19 @@ extern "C" __global__ void flip(const float* image, float* out, int width, int h
             _flip(lambda image: image, "The picture comes out as it was: nothing is mirrored."),
             _flip(lambda image: image[::-1], "The picture is upside down: this mirrors y. Mirror x, within each row."),
             _flip(lambda image: image[::-1, ::-1], "The picture is turned by half a turn: mirror x alone, y stays."),
-            _flip(_one_off, "Column x is taken from column width - x. The columns end at width - 1, so column 0 comes from "
-                            "there: width - 1 - x."),
-            KernelTrap(_one_off_stored, "Column x is stored in column width - x. The columns end at width - 1, so column 0 "
-                                        "goes there: width - 1 - x."),
-            _flip(lambda image: np.roll(image[:, ::-1], -1, axis=1), "Column x is taken from column width - 2 - x: that is "
-                                                                     "one too far to the left."),
-            KernelTrap(lambda l: misplaced(l, "out", lambda x, y, w, h: y * w + x, swapped=True),
-                       "x and y have changed places: x counts along a row and comes from `blockIdx.x` and `threadIdx.x`."),
-            KernelTrap(lambda l: {"out": _half(l)},
+            _flip(_one_off,
+                  "Column x is taken from column width - x. The columns end at width - 1, so column 0 comes from "
+                  "there: width - 1 - x."),
+            KernelTrap(_one_off_stored,
+                       "Column x is stored in column width - x. The columns end at width - 1, so column 0 "
+                       "goes there: width - 1 - x."),
+            _flip(lambda image: np.roll(image[:, ::-1], -1, axis=1),
+                  "Column x is taken from column width - 2 - x: that is "
+                  "one too far to the left."),
+            KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: y * w + x, swapped=True),
+                       "x and y have changed places: x counts along a row and comes from `blockIdx.x` and "
+                       "`threadIdx.x`."),
+            KernelTrap(lambda launch: {"out": _half(launch)},
                        "Only half of the picture is done. For a copy into `out` every pixel needs its thread."),
         ],
     ),
@@ -598,12 +617,12 @@ def _squares(mine: Callable[[int, int, int, int], Any], cause: str) -> KernelTra
     return KernelTrap(wrong, cause)
 
 
-def _squares_value(value: Callable[[Floats, Any], Any], cause: str) -> KernelTrap:
-    """Another value from the right elements: value(elements of a thread, launch)."""
+def _squares_value(value: Callable[[Floats], Any], cause: str) -> KernelTrap:
+    """Another value from the right elements: value(elements of a thread)."""
 
     def wrong(launch: Launch) -> dict[str, Any]:
         x, total = launch.args["x"], launch.due["partial"].size
-        return {"partial": np.array([value(x[t::total], launch) for t in range(total)], np.float32)}
+        return {"partial": np.array([value(x[t::total]) for t in range(total)], np.float32)}
 
     return KernelTrap(wrong, cause)
 
@@ -617,13 +636,14 @@ SQUARES = Problem(
     id="03.6",
     title="Sum of squares with a grid-stride loop",
     task=(
-        "Add up the squares of n numbers with fewer threads than numbers: each thread goes through the data in steps of the "
-        "whole grid, adds the squares that it meets, and stores its sum in `partial`. The host adds the partial sums."
+        "Add up the squares of n numbers with fewer threads than numbers: each thread goes through the data in steps "
+        "of the whole grid, adds the squares that it meets, and stores its sum in `partial`. The host adds the partial "
+        "sums."
     ),
     spec=(
-        "With T threads in the grid, thread t (counted through all blocks) stores into `partial[t]` the sum of x[i] * x[i] for "
-        "i = t, t + T, t + 2T, ... below n; a thread that meets no number stores 0. `x` is float32 with `n` elements, `partial` "
-        "float32 with T."
+        "With T threads in the grid, thread t (counted through all blocks) stores into `partial[t]` the sum of x[i] * "
+        "x[i] for i = t, t + T, t + 2T, ... below n; a thread that meets no number stores 0. `x` is float32 with `n` "
+        "elements, `partial` float32 with T."
     ),
     stub='''sum_squares = cp.RawKernel(r"""
 extern "C" __global__ void sum_squares(const float* x, float* partial, int n) {
@@ -636,10 +656,10 @@ extern "C" __global__ void sum_squares(const float* x, float* partial, int n) {
     answer="sum_squares",
     lines=3,
     hints=(
-        "It is the loop of plain C, with two changes: each thread starts at its own number, and steps over the elements that the "
-        "other threads take.",
-        "T is the number of threads in the whole grid: threads of a block times blocks of the grid. The loop's condition is "
-        "the guard. Add in the variable, and store once, after the loop.",
+        "It is the loop of plain C, with two changes: each thread starts at its own number, and steps over the "
+        "elements that the other threads take.",
+        "T is the number of threads in the whole grid: threads of a block times blocks of the grid. The loop's "
+        "condition is the guard. Add in the variable, and store once, after the loop.",
         "`for (int i = t; i < n; i += blockDim.x * ___) sum += ___;` and after it one line that stores `sum`.",
     ),
     solution='''sum_squares = cp.RawKernel(r"""
@@ -653,8 +673,8 @@ extern "C" __global__ void sum_squares(const float* x, float* partial, int n) {
 """, "sum_squares")
 ''',
     why=(
-        "One kernel now serves any n with any grid, and neighboring threads always read neighboring elements. Each thread adds "
-        "into a variable of its own, so no two threads ever write to the same place."
+        "One kernel now serves any n with any grid, and neighboring threads always read neighboring elements. Each "
+        "thread adds into a variable of its own, so no two threads ever write to the same place."
     ),
     judge=by_launches(
         lambda rng: [squares_launch(*shape, rng) for shape in ((1000, 3, 32), (517, 5, 16), (10, 2, 24), (2, 1, 4))],
@@ -663,17 +683,19 @@ extern "C" __global__ void sum_squares(const float* x, float* partial, int n) {
                      "Each thread takes one element only. There are more elements than threads: go on in steps of the "
                      "whole grid."),
             _squares(lambda t, n, block, grid: range(t, n, block),
-                     "The step is `blockDim.x`, so the blocks do each other's work. Step by the threads of the whole grid, "
-                     "`blockDim.x * gridDim.x`."),
+                     "The step is `blockDim.x`, so the blocks do each other's work. Step by the threads of the whole "
+                     "grid, `blockDim.x * gridDim.x`."),
             _squares(lambda t, n, block, grid: range(t, n, grid),
                      "The step is `gridDim.x`, the number of blocks. Step by the threads of the whole grid, "
                      "`blockDim.x * gridDim.x`."),
             _squares(lambda t, n, block, grid: range(t, n),
                      "The step is 1, so every thread adds all elements from its own to the end. Step by the threads of "
                      "the whole grid."),
-            _squares(lambda t, n, block, grid: range(n), "Every thread adds all elements: start at `t`, and step by the "
-                                                         "threads of the whole grid."),
-            _squares(lambda t, n, block, grid: range(0, n, block * grid), "Every thread starts at element 0: start at `t`."),
+            _squares(lambda t, n, block, grid: range(n),
+                     "Every thread adds all elements: start at `t`, and step by the "
+                     "threads of the whole grid."),
+            _squares(lambda t, n, block, grid: range(0, n, block * grid),
+                     "Every thread starts at element 0: start at `t`."),
             _squares(lambda t, n, block, grid: range(t % block, n, block * grid),
                      "Every block starts at the same elements, with `threadIdx.x`: start at `t`."),
             _squares(lambda t, n, block, grid: range(t % block, n, block),
@@ -684,15 +706,18 @@ extern "C" __global__ void sum_squares(const float* x, float* partial, int n) {
                      "Each thread adds a stretch of neighboring elements. In a grid-stride loop it takes t, t + T, "
                      "t + 2T, so that neighboring threads read neighboring elements."),
             _squares(lambda t, n, block, grid: range(t, n - 1, block * grid), "The last element is left out: `i < n`."),
-            _squares_value(lambda mine, l: mine.sum(), "These are sums of the elements. Add their squares."),
-            _squares_value(lambda mine, l: mine.sum() ** 2, "This squares the sum. Add the squares."),
-            _squares_value(lambda mine, l: (2 * mine).sum(), "These are sums of the doubles: `x[i] * x[i]` is the square."),
-            _squares_value(lambda mine, l: (mine[-1:] ** 2).sum(), "Only the last square of each thread is left: add with "
-                                                                   "`+=`."),
-            _squares_value(lambda mine, l: len(mine), "This counts the elements. Add their squares."),
-            _squares_value(lambda mine, l: np.sqrt((mine.astype(float) ** 2).sum()), "These are roots of the sums. Store the "
-                                                                                     "sums themselves."),
-            _squares_value(lambda mine, l: (mine.astype(float) ** 2).mean() if len(mine) else np.nan,
+            _squares_value(lambda mine: mine.sum(), "These are sums of the elements. Add their squares."),
+            _squares_value(lambda mine: mine.sum() ** 2, "This squares the sum. Add the squares."),
+            _squares_value(lambda mine: (2 * mine).sum(),
+                           "These are sums of the doubles: `x[i] * x[i]` is the square."),
+            _squares_value(lambda mine: (mine[-1:] ** 2).sum(),
+                           "Only the last square of each thread is left: add with "
+                           "`+=`."),
+            _squares_value(lambda mine: len(mine), "This counts the elements. Add their squares."),
+            _squares_value(lambda mine: np.sqrt((mine.astype(float) ** 2).sum()),
+                           "These are roots of the sums. Store the "
+                           "sums themselves."),
+            _squares_value(lambda mine: (mine.astype(float) ** 2).mean() if len(mine) else 0,
                            "These are means of the squares. Store their sums."),
         ],
     ),
@@ -738,50 +763,59 @@ LOOSE = Problem(
     id="03.7",
     title="Repair a loose thread",
     task=(
-        "This kernel makes a gray picture brighter. It was in use for a long time, always with blocks of (16, 16) threads and "
-        "pictures of 512 x 512 pixels, and never failed; it has two bugs. Find and mend them."
+        "This kernel makes a gray picture brighter. It was in use for a long time, always with blocks of (16, 16) "
+        "threads and pictures of 512 x 512 pixels, and never failed; it has two bugs. Find and mend them."
     ),
     spec=(
-        "`image` and `out` are uint8 of shape (height, width); every pixel becomes `by` brighter, 255 at most. It must work "
-        "for pictures and blocks of any size."
+        "`image` and `out` are uint8 of shape (height, width); every pixel becomes `by` brighter, 255 at most. It must "
+        "work for pictures and blocks of any size."
     ),
-    stub=_BRIGHTEN.format(y="blockIdx.y * blockDim.x + threadIdx.y", comment="   // ... two lines of this kernel are wrong",
-                          leaves="x > width || y > height"),  # fmt: skip
+    stub=_BRIGHTEN.format(
+        y="blockIdx.y * blockDim.x + threadIdx.y",
+        comment="   // ... two lines of this kernel are wrong",
+        leaves="x > width || y > height",
+    ),
     answer="brighten",
     lines=2,
     hints=(
-        "What is special about 512 and (16, 16)? Ask each line what it would do for a picture 35 pixels wide, in blocks of (16, 8).",
-        "Two lines read as if the block were square, or as if there were a column number `width`. Look at the line of y, and at the "
-        "condition under which a thread leaves.",
-        "y counts in blocks of blockDim.___ threads. The columns of a picture go from 0 to width - 1: a thread leaves if x is "
-        "___ width.",
+        "What is special about 512 and (16, 16)? Ask each line what it would do for a picture 35 pixels wide, in "
+        "blocks of (16, 8).",
+        "Two lines read as if the block were square, or as if there were a column number `width`. Look at the line of "
+        "y, and at the condition under which a thread leaves.",
+        "y counts in blocks of blockDim.___ threads. The columns of a picture go from 0 to width - 1: a thread leaves "
+        "if x is ___ width.",
     ),
-    solution=_BRIGHTEN.format(y="blockIdx.y * blockDim.y + threadIdx.y", comment="", leaves="x >= width || y >= height"),
+    solution=_BRIGHTEN.format(
+        y="blockIdx.y * blockDim.y + threadIdx.y", comment="", leaves="x >= width || y >= height"
+    ),
     why=(
-        "With square blocks blockDim.x and blockDim.y are equal, and where the width is a multiple of the block no thread ever has "
-        "x = width: the tests were too regular to see either bug. Try sizes that nothing divides."
+        "With square blocks blockDim.x and blockDim.y are equal, and where the width is a multiple of the block no "
+        "thread ever has x = width: the tests were too regular to see either bug. Try sizes that nothing divides."
     ),
     judge=by_launches(
         lambda rng: [brighten_launch(*size, rng) for size in PICTURES],
         traps=[
-            KernelTrap(lambda l: _rows(l, lambda b, t: b * l.block[0] + t),
-                       "Some rows are done twice or never: y counts `blockDim.x` threads for each block. Along y a block has "
-                       "`blockDim.y` of them."),
-            KernelTrap(lambda l: _rows(l, lambda b, t: b * 16 + t),
+            KernelTrap(lambda launch: _rows(launch, lambda b, t: b * launch.block[0] + t),
+                       "Some rows are done twice or never: y counts `blockDim.x` threads for each block. Along y a "
+                       "block has `blockDim.y` of them."),
+            KernelTrap(lambda launch: _rows(launch, lambda b, t: b * 16 + t),
                        "y counts 16 rows for each block. Blocks can have another height: `blockDim.y`."),
-            KernelTrap(lambda l: _rows(l, lambda b, t: t),
+            KernelTrap(lambda launch: _rows(launch, lambda b, t: t),
                        "Every block starts in row 0: `blockIdx.y * blockDim.y` is missing from y."),
-            KernelTrap(lambda l: {"out": l.args["image"] + np.uint8(60)},
+            KernelTrap(lambda launch: {"out": launch.args["image"] + np.uint8(60)},
                        "Values above 255 begin again at 0: keep the `min(..., 255)`."),
-            KernelTrap(lambda l: _inner(l, 1, 1), "The last row and the last column are left out: a thread leaves if x is "
-                                                  "`width` or more, not before."),
-            KernelTrap(lambda l: _inner(l, 0, 1), "The last column is left out: a thread leaves if x is `width` or more, not "
-                                                  "before."),
-            KernelTrap(lambda l: _inner(l, 1, 0), "The last row is left out: a thread leaves if y is `height` or more, not "
-                                                  "before."),
+            KernelTrap(lambda launch: _inner(launch, 1, 1),
+                       "The last row and the last column are left out: a thread leaves if x is "
+                       "`width` or more, not before."),
+            KernelTrap(lambda launch: _inner(launch, 0, 1),
+                       "The last column is left out: a thread leaves if x is `width` or more, not "
+                       "before."),
+            KernelTrap(lambda launch: _inner(launch, 1, 0),
+                       "The last row is left out: a thread leaves if y is `height` or more, not "
+                       "before."),
         ],
     ),
-)  # fmt: skip
+)
 
 
 def _inner(launch: Launch, rows: int, columns: int) -> dict[str, Any]:
