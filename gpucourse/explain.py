@@ -63,6 +63,15 @@ def sanitize(
                                uninitialised=_never_written(asked, call))  # fmt: skip
 
 
+@contextmanager
+def copied_call(
+    kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any], shared_mem: int = 0
+) -> Iterator[Call]:
+    """A launch on copies, for those who watch it in their own way; arguments as `profile`."""
+    with _on_copies(_call(kernel, grid, block, args, shared_mem)) as call:
+        yield call
+
+
 _MOST_SHARED = 232_448   # a launch's own limit was checked before
 
 # --- from a kernel to a launch of the simulator ------------------------------------------------------
