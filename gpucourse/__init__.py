@@ -23,6 +23,7 @@ _HOMES = {
     "here": ("gpucourse.show", "here"),
     "profile": ("gpucourse.explain", "profile"),
     "sanitize": ("gpucourse.explain", "sanitize"),
+    "accesses": ("gpucourse.access_record", "accesses"),
 }
 
 __all__ = ["cp", *_HOMES]
