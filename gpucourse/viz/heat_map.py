@@ -49,7 +49,7 @@ def draw(profile: Profile, columns: Sequence[str] | None = None) -> tuple[Figure
     left = _NUMBER + _LETTER * max(24, *(len(_source(profile, line)) for line in lines)) + 0.15
     top = 0.45 + _WORD * max((len(column.heading.split()) for column in shown), default=0)
     right, bottom = left + _CELL * len(shown), top + _ROW * len(lines)
-    fig, ax = _page(max(right + 0.1, 6.4), bottom + 2.6 * _ROW)
+    fig, ax = picture.page(max(right + 0.1, 6.4), bottom + 2.6 * _ROW)
     _headings(ax, top - 0.05, profile, shown, left)
     for row, line in enumerate(lines):
         _line(ax, top + _ROW * row, profile, line, shown, left)
@@ -119,16 +119,7 @@ def _source(profile: Profile, line: int) -> str:
     return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
 
 
-# --- on the page, whose coordinates are inches from the top left -------------------------------------
-
-
-def _page(width: float, high: float) -> tuple[Figure, Axes]:
-    fig, ax = picture.new(width, high)
-    fig.set_layout_engine("none")
-    ax.set_position((0, 0, 1, 1))
-    ax.set(xlim=(0, width), ylim=(high, 0))
-    ax.axis("off")
-    return fig, ax
+# --- on the page, in inches from the top left --------------------------------------------------------
 
 
 def _headings(ax: Axes, bottom: float, profile: Profile, shown: Sequence[Column], left: float) -> None:
