@@ -16,6 +16,7 @@ from gpucourse.exercises import kernel_runs as runs
 from gpucourse.exercises.difference import apart
 from gpucourse.exercises.kernel_runs import RACES, Ints, Launch, Run, Touches, Witness
 from gpucourse.exercises.kernel_source import Answer, quoted
+from gpucourse.exercises.kinds import called
 from gpucourse.simt import sanitize
 from gpucourse.simt.memory import registry
 from gpucourse.simt.sanitize import Finding
@@ -118,6 +119,11 @@ def in_line(call: Call, line: int | None) -> str:
 def _bracket(*parts: str) -> str:
     said = "; ".join(part for part in parts if part)
     return f" ({said})" if said else ""
+
+
+def _plain(call: Call, text: str) -> str:
+    """A text of the simulator's with its threads and blocks, "(4, 0, 0)", as the launch has them: "4"."""
+    return re.sub(r"\((\d+), (\d+), (\d+)\)", lambda found: _at(tuple(map(int, found.groups())), call), text)
 
 
 def _details(trial: Trial, call: Call, finding: Finding) -> str:
@@ -281,14 +287,16 @@ def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
 
 
 def _far_away(trial: Trial, call: Call, finding: Finding) -> str:
-    """An access so far from every array that only its element, or its address, is known."""
+    """An access of shared memory, or one so far from every array that only its element or address is known."""
     tail = f"{_details(trial, call, finding)}."
-    known = {name: len(array.reshape(-1)) for w in trial.watched.witnesses for name, array in w.spans.values()}
-    if finding.array not in known or finding.index is None:
-        return f"{_capital(finding.message)}{tail}"
-    who, verb = _capital(_who(call, finding.block, finding.thread)), finding.message.split()[0]
-    return (f"{who} {verb} `{finding.array}[{finding.index}]`, but its last element is "
-            f"`{finding.array}[{known[finding.array] - 1}]`{tail} How is that index computed?")  # fmt: skip
+    known = {name: array.size for w in trial.watched.witnesses for name, array in w.spans.values()}
+    told = re.match(r"(\w+) element (-?\d+) of .*, which has (\d+)", finding.message)
+    if told is None or finding.block is None or finding.thread is None:
+        return f"{_capital(_plain(call, finding.message))}{tail}"
+    last = known.get(finding.array or "", int(told[3])) - 1
+    text = f"{_capital(_who(call, finding.block, finding.thread))} {told[1]} `{finding.array}[{told[2]}]`"
+    text += ", before its first element" if int(told[2]) < 0 else f", but its last element is `{finding.array}[{last}]`"
+    return text + tail
 
 
 def stopped(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
@@ -308,7 +316,7 @@ def barriers(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
     """Barriers that not all threads of a block reach."""
     kinds = (sanitize.DIVERGENT_BARRIER, sanitize.BARRIER_NOT_REACHED)
     for trial, call, finding in _findings(trials, kinds):
-        return f"{_capital(finding.message)}{_details(trial, call, finding)}"
+        return f"{_capital(_plain(call, finding.message)).rstrip('.')}{_details(trial, call, finding)}."
     return None
 
 
@@ -404,7 +412,7 @@ def _unordered(trial: Trial, call: Call, finding: Finding) -> str:
 
 _RACE_CAUSES = (_everything, _updates, _collides, _unordered)
 _REMEDY = {
-    sanitize.RACE: "Between the two belongs a `__syncthreads()`, or each element one thread.",
+    sanitize.RACE: "Put a `__syncthreads()` between the two, or give each element to one thread.",
     sanitize.RACE_BETWEEN_BLOCKS: "Blocks run in any order: give each element to one thread, or use an atomic update.",
     sanitize.MISSING_SYNCWARP: "Give each element to one thread, or put a barrier between the two.",
 }
@@ -444,8 +452,9 @@ def not_written(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | Non
     """Elements of an output that no thread has written."""
     for trial in trials:
         for name, wrong in trial.wrong.items():
-            blank = wrong & ~_written(trial, name) if name in trial.launch.arrays else np.zeros(wrong.shape, bool)
-            if blank.any():
+            known = name in trial.launch.arrays or trial.touches(name)   # else made by something other than a kernel
+            blank = wrong & ~_written(trial, name)
+            if known and blank.any():
                 return _not_written_message(trial, name, np.flatnonzero(blank))
     return None
 
@@ -454,7 +463,7 @@ def _written(trial: Trial, name: str) -> Flags:
     due = np.asarray(trial.launch.due[name])
     flags = np.zeros(due.size, bool)
     for _, touches in trial.touches(name):
-        flags[touches.index[touches.writes & ~touches.outside]] = True
+        flags[touches.index[touches.writes & ~touches.outside & (touches.index < due.size)]] = True
     return flags.reshape(due.shape)
 
 
@@ -490,11 +499,21 @@ def wrong_value(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | Non
     for trial in trials:
         for name, wrong in trial.wrong.items():
             got, due = trial.sanitized.outputs[name], np.asarray(trial.launch.due[name])
-            if got is None or got.shape != due.shape:
-                shape = "nothing that is a device array" if got is None else f"an array of shape {got.shape}"
-                return f"{trial.answer.name} should return a device array of shape {due.shape}, but returned {shape}."
+            if got is None or (got.shape, got.dtype) != (due.shape, due.dtype):
+                return f"{_returned(trial, got, due)} ({trial.launch.about})."
             return f"{_difference(name, got, due, wrong)} ({trial.launch.about}).{_writer(trial, name, wrong)}"
     return None
+
+
+def _returned(trial: Trial, got: Any, due: Any) -> str:
+    """What a function returned in place of the array that is due."""
+    name, value = trial.answer.name, trial.sanitized.returned
+    if value is None:
+        return f"{name} returned None: is a `return` missing?"
+    if got is None:
+        return f"{name} returned {called(value)}, which is not on the device. It should return a device array"
+    return (f"{name} should return an array of shape {due.shape} and dtype {due.dtype}, but returned one of shape "
+            f"{got.shape} and dtype {got.dtype}")  # fmt: skip
 
 
 def _difference(name: str, got: Any, due: Any, wrong: Flags) -> str:
@@ -537,7 +556,7 @@ def under_another_order(trial: Trial, run: Run) -> str | None:
         return f"In lock-step all is well, but with the warps in another order: {fault}{_bracket(trial.launch.about)}."
     for name, wrong in run.wrong().items():
         got, due = run.outputs[name], np.asarray(trial.launch.due[name])
-        if got is None or got.shape != due.shape:
+        if got is None or (got.shape, got.dtype) != (due.shape, due.dtype):
             continue
         return ("The result is right when all threads go in step, and wrong when warps run one after another: "
                 f"{_difference(name, got, due, wrong)} ({trial.launch.about}). CUDA promises no order of warps: what a "

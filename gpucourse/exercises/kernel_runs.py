@@ -155,11 +155,11 @@ class Run:
         return value.get() if isinstance(value, cupy_sim.ndarray) else None
 
     def wrong(self) -> dict[str, NDArray[np.bool_]]:
-        """Output -> flags of its elements that are not as due; an output of another shape is wrong throughout."""
+        """Output -> flags of its elements that are not as due; one of another shape or dtype is wrong throughout."""
         found = {}
         for name, got in self.outputs.items():
             due = np.asarray(self.launch.due[name])
-            fits = got is not None and got.shape == due.shape
+            fits = got is not None and (got.shape, got.dtype) == (due.shape, due.dtype)
             flags = ~self.launch.agrees(got, due) if fits else np.ones(due.shape, bool)
             if flags.any():
                 found[name] = flags

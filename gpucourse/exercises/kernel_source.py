@@ -162,7 +162,9 @@ def compile_message(error: CompileError) -> str:
 
 
 def _first_error(log: str) -> str:
-    return next((line for line in log.splitlines() if "error" in line), log.strip()[:200])
+    lines = [line for line in log.splitlines() if line.strip()]
+    own = [line for line in lines if line.startswith("static shared memory")]   # says what to do about it
+    return next((line for line in [*own, *lines] if line in own or "error" in line), log.strip()[:200])
 
 
 def _unended(lines: list[str], line: int) -> int:
