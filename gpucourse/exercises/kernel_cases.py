@@ -34,8 +34,9 @@ For a function, `grid` and `block` are its own business: it is called with the v
 that is no argument is what it returns. Its `cp` and its kernels are the simulator's while it is judged.
 
 Order of verdicts: not attempted (the stub but for spaces and comments) - does not compile - other parameters -
-missing guard - traps - out of bounds - endless loop - barriers - read before written - races - an input changed -
-elements never written - wrong values - wrong in another order of warps - `functions` not used - limits.
+missing guard - a loop left over - traps - out of bounds - endless loop - barriers - read before written - an input
+changed - races - elements never written - wrong values - wrong in another order of warps - a variable without a
+value - `functions` not used - limits.
 On a GPU the launch whose `full` is set is then made at that size by the caller's own kernel and timed.
 '''
 
@@ -53,7 +54,15 @@ from gpucourse.exercises import blame, guard, kernel_runs
 from gpucourse.exercises import limits as stops
 from gpucourse.exercises.kernel_diagnoses import DIAGNOSES, Trial, under_another_order
 from gpucourse.exercises.kernel_runs import SEEDS, Launch, blank
-from gpucourse.exercises.kernel_source import Answer, answer_of, compile_message, compiled, fit_arguments, launch_text
+from gpucourse.exercises.kernel_source import (
+    Answer,
+    answer_of,
+    compile_message,
+    compiled,
+    fit_arguments,
+    launch_text,
+    unset_variable,
+)
 from gpucourse.exercises.outcome import NotAttempted, Wrong
 from gpucourse.simt.sanitize import ENDLESS
 
@@ -168,6 +177,9 @@ class ByLaunches:
                     raise Wrong(message)
 
     def _judge_source(self, answer: Answer) -> None:
+        unset = unset_variable(answer)
+        if unset:
+            raise Wrong(f"The results happen to be right, but {unset}")
         text = "\n".join(re.sub(r"//[^\n]*|/\*.*?\*/", " ", s, flags=re.DOTALL) for s in answer.sources)
         for name in self.functions:
             if not re.search(rf"\b{re.escape(name)}\b", text):

@@ -200,7 +200,7 @@ def _guard_message(trial: Trial, witness: Witness, touches: Touches) -> str:
     beyond = _beyond(witness, trial.launch, touches.thread)
     if beyond and all(found == [limit] and room > limit + 1 for _, found, limit, room in beyond):
         letter, (_, _, limit, _) = beyond[0][0], beyond[0]
-        turned = "Should `<=` be `<`?" if "<=" in source else f"Let only {letter} < {limit} pass."
+        turned = "Should `<=` be `<`?" if "<=" in source else f"Only those below {limit} may pass."
         return f"{text}There {letter} is {limit}; the last is {limit - 1}: the guard lets one too many pass. {turned}"
     if len(beyond) == 1 and not _flat(witness.call):
         letter, found, limit, _ = beyond[0]
@@ -241,6 +241,20 @@ def _stray(trial: Trial) -> tuple[Witness, Touches] | None:
     return witness, touches.where(stores if stores.any() else outside)
 
 
+def loop_left(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
+    """Every thread writes the same elements, several of them: the loop of the CPU's program is still there."""
+    for trial in trials:
+        for name in trial.launch.due if trial.sanitized.found(*RACES) or trial.wrong else ():
+            for witness, touches in trial.touches(name):
+                stores = touches.where(touches.writes & ~touches.outside)
+                threads, places = len(np.unique(stores.thread)), np.unique(stores.index)
+                if threads > 1 and len(places) > 1 and len(_pairs(stores)) == threads * len(places):
+                    text = f"Each of {threads} threads writes {spans(touches.name, places, trial.launch.due[name])}"
+                    text += _bracket(in_line(witness.call, int(stores.line[0])), trial.launch.about)
+                    return f"{text}. The loop over the elements is still there; a thread is one round of it."
+    return None
+
+
 def trapped(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
     """The author's cause, if its outputs are the answer's wherever the answer is wrong."""
     differing = [trial for trial in trials if trial.wrong]
@@ -276,11 +290,14 @@ def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
             return _far_away(trial, call, finding)
         witness, touches = stray
         at, last = int(touches.index[0]), touches.length - 1
-        text = f"{_does(witness, touches)} `{touches.name}[{at}]`"
+        further = " and beyond" if at > 0 and len(np.unique(touches.index)) > 1 else ""
+        text = f"{_does(witness, touches)} `{touches.name}[{at}]`{further}"
         text += ", before its first element" if at < 0 else f", but its last element is `{touches.name}[{last}]`"
         text += _bracket(in_line(call, int(touches.line[0])), trial.launch.about)
         if (touches.index == touches.length).all() and "<=" in call.program.source:
             return f"{text}. It is one too far: should `<=` be `<`?"
+        if _threads(call) < int(np.prod(trial.launch.elements)):
+            return f"{text}. Look at that index, and at the condition under which it is used."
         own = "These threads have elements" if several(touches.thread) else "This thread has an element"
         return f"{text}. {own} of {'their' if 'These' in own else 'its'} own, so not the guard but the index is wrong."
     return None
@@ -369,19 +386,6 @@ def _both(call: Call, finding: Finding) -> str:
     return f"{first} and {second}"
 
 
-def _everything(trial: Trial, call: Call, finding: Finding) -> str:
-    """Every thread writes every element: the loop of the CPU's program is still there."""
-    touched = _target(trial, finding)
-    if touched is None:
-        return ""
-    stores = touched[1].where(touched[1].writes & ~touched[1].outside)
-    threads, places = len(np.unique(stores.thread)), len(np.unique(stores.index))
-    if threads < 2 or places < 2 or len(_pairs(stores)) < threads * places:
-        return ""
-    text = f"A race: {threads} threads each write all of `{finding.array}`{_details(trial, call, finding)}."
-    return f"{text} The loop over all elements is still there; a thread is one round of it, and has one index."
-
-
 def _updates(trial: Trial, call: Call, finding: Finding) -> str:
     line = quoted(call.program.source, finding.line)
     if finding.line != finding.other_line or not re.search(r"\]\s*([-+*]=|\+\+)|\+\+\s*\w+\s*\[", line):
@@ -410,7 +414,7 @@ def _unordered(trial: Trial, call: Call, finding: Finding) -> str:
             f"{_REMEDY[finding.kind]}")  # fmt: skip
 
 
-_RACE_CAUSES = (_everything, _updates, _collides, _unordered)
+_RACE_CAUSES = (_updates, _collides, _unordered)
 _REMEDY = {
     sanitize.RACE: "Put a `__syncthreads()` between the two, or give each element to one thread.",
     sanitize.RACE_BETWEEN_BLOCKS: "Blocks run in any order: give each element to one thread, or use an atomic update.",
@@ -536,8 +540,8 @@ def _writer(trial: Trial, name: str, wrong: Flags) -> str:
 
 
 DIAGNOSES: tuple[Callable[[list[Trial], tuple[KernelTrap, ...]], str | None], ...] = (
-    missing_guard, trapped, out_of_bounds, stopped, barriers, unwritten_read, input_changed, race_of_idle, races,
-    not_written, wrong_value,
+    missing_guard, loop_left, trapped, out_of_bounds, stopped, barriers, unwritten_read, input_changed, race_of_idle,
+    races, not_written, wrong_value,
 )  # fmt: skip
 
 

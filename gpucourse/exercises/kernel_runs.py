@@ -112,7 +112,9 @@ class Launch:
         if got.dtype.kind in "fc" or due.dtype.kind in "fc":
             with np.errstate(all="ignore"):
                 wide = np.result_type(got.dtype, due.dtype, np.float64)
-                return np.isclose(got.astype(wide), due.astype(wide), self.rtol, self.atol, equal_nan=True)
+                near: NDArray[np.bool_] = np.isclose(
+                    got.astype(wide), due.astype(wide), self.rtol, self.atol, equal_nan=True)
+                return near
         same: NDArray[np.bool_] = got == due
         return same
 
@@ -311,7 +313,8 @@ class Touches:
 
     def where(self, chosen: NDArray[np.bool_]) -> Touches:
         """Return some of them."""
-        return Touches(self.name, self.length, *(a[chosen] for a in (self.thread, self.index, self.line, self.writes)))
+        return Touches(self.name, self.length, self.thread[chosen], self.index[chosen], self.line[chosen],
+                       self.writes[chosen])  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.thread)

@@ -49,7 +49,7 @@ def answer_of(given: Any, name: str, stub: str = "") -> Answer:
     if given is ...:
         raise NotAttempted()
     if is_kernel(given):
-        kernel = explain.simulated(given)
+        kernel: Any = explain.simulated(given)   # untyped, as CuPy's is
         if bare(kernel.code or "") in stub_kernels(stub):
             raise NotAttempted(UNCHANGED)
         return Answer(given, name, kernel)
@@ -159,6 +159,21 @@ def compile_message(error: CompileError) -> str:
     more = f" {len(found) - 1} more error{'s' * (len(found) > 2)} may go with it." if len(found) > 1 else ""
     note = f" {notes[0]}" if notes else ""
     return f"Line {line} does not compile: {text}.{quoted(error.source, line, ' The line reads {}.')}{more}{note}"
+
+
+_UNSET = re.compile(r'^\S*?\((\d+)\): warning #549-D: (variable "\w+" is used before its value is set)', re.MULTILINE)
+
+
+def unset_variable(answer: Answer) -> str:
+    """Return the compiler's warning that a variable of the kernel is read before it has a value, or ""."""
+    if answer.kernel is None:
+        return ""
+    program = answer.kernel.kernel.program
+    found = _UNSET.search(program.compiled.log)
+    if found is None:
+        return ""
+    line = quoted(program.source, int(found[1]), " ({})")
+    return f"in line {found[1]}{line} the {found[2]}: what it holds then is left to chance. Give it one."
 
 
 def _first_error(log: str) -> str:

@@ -289,6 +289,7 @@ extern "C" __global__ void saxpy(float a, const float* x, float* y, int n) {
             _saxpy(lambda a, x, y: y - a * x, "a x is subtracted: it should be added."),
             _saxpy(lambda a, x, y: a * x + 2 * y,
                    "The old `y` is added twice: is it `y[i] += ... + y[i]`? One of the two is enough."),
+            _saxpy(lambda a, x, y: 2 * a * x + y, "a x is added twice."),
             _saxpy(lambda a, x, y: a + x + y, "`a` is added: it should multiply `x`."),
             _saxpy(lambda a, x, y: a * x + x, "`x` is added where `y` should be."),
             _saxpy(lambda a, x, y: a * x * y, "a x is multiplied by `y`: they should be added."),
@@ -331,33 +332,80 @@ def picture_launch(
     return Launch(grid, block, args | sizes, due, words=words, extent=(width, height), **options)
 
 
+Pair = tuple[Any, Any]
+Where = Callable[[Pair, Pair, int, int], Pair]   # (block, thread, blockDim.x, blockDim.y) -> x, y
 # (width, height, block): never square, never a multiple of the block along both axes
 PICTURES: tuple[tuple[int, int, tuple[int, int]], ...] = (
-    (3, 2, (8, 4)), (35, 20, (16, 8)), (21, 37, (8, 16)), (40, 9, (8, 8)),
+    (5, 2, (8, 4)), (35, 20, (16, 8)), (21, 37, (8, 16)), (40, 9, (8, 8)),
 )  # fmt: skip
 LARGE = (4096, 4096, (32, 8))
 
 
-def pixels(launch: Launch) -> tuple[Ints, Ints]:
+def own_pixel(b: Pair, t: Pair, wide: int, high: int) -> Pair:
+    """The right x and y of threads `t` of blocks `b`, both given as (x, y)."""
+    return b[0] * wide + t[0], b[1] * high + t[1]
+
+
+def pixels(launch: Launch, where: Where = own_pixel) -> Pair:
     """x and y of every thread of the launch, in the order of the simulator: block by block."""
     (across, down), (wide, high) = launch.grid, launch.block
     number = np.arange(across * down * wide * high)
     block, thread = number // (wide * high), number % (wide * high)
-    return block % across * wide + thread % wide, block // across * high + thread // wide
+    return where((block % across, block // across), (thread % wide, thread // wide), wide, high)
+
+
+def row_after_row(x: Any, y: Any, width: int, height: int) -> Any:
+    """The right number of a pixel."""
+    return y * width + x
 
 
 def misplaced(
-    launch: Launch, name: str, at: Callable[[Any, Any, int, int], Any], swapped: bool = False
+    launch: Launch, name: str = "out", at: Callable[[Any, Any, int, int], Any] = row_after_row, where: Where = own_pixel
 ) -> dict[str, Any]:
-    """The output when pixels go by another number, in the source too: at(x, y, width, height)."""
+    """The output when threads have other pixels, `where`, or these another number, `at(x, y, width, height)`."""
     width, height = int(launch.args["width"]), int(launch.args["height"])
-    x, y = pixels(launch)[::-1] if swapped else pixels(launch)
+    x, y = pixels(launch, where)
     inside = (x < width) & (y < height)
     place = at(x[inside], y[inside], width, height)
     place = place[(place >= 0) & (place < width * height)]
     out = launch.args[name].copy()
     out.reshape(-1)[place] = launch.due[name].reshape(-1)[place]
     return {name: out}
+
+
+# (what x and y are, the cause in words)
+_WHERE: tuple[tuple[Where, str], ...] = (
+    (lambda b, t, wide, high: own_pixel(b, t, wide, high)[::-1],
+     "x and y have changed places: x counts along a row and comes from `blockIdx.x` and `threadIdx.x`."),
+    (lambda b, t, wide, high: t,
+     "Every block works on the same pixels: x and y are the thread's place in its block. Add the pixels of the blocks "
+     "before, `blockIdx.x * blockDim.x` and `blockIdx.y * blockDim.y`."),
+    (lambda b, t, wide, high: (own_pixel(b, t, wide, high)[0], t[1]),
+     "Every block starts in row 0: `blockIdx.y * blockDim.y` is missing from y."),
+    (lambda b, t, wide, high: (t[0], own_pixel(b, t, wide, high)[1]),
+     "Every block starts in column 0: `blockIdx.x * blockDim.x` is missing from x."),
+    (lambda b, t, wide, high: (b[0] * wide + t[0], b[1] * wide + t[1]),
+     "Some rows are done twice or never: y counts `blockDim.x` threads for each block. Along y a block has "
+     "`blockDim.y` of them."),
+    (lambda b, t, wide, high: (b[0] * high + t[0], b[1] * high + t[1]),
+     "Some columns are done twice or never: x counts `blockDim.y` threads for each block. Along x a block has "
+     "`blockDim.x` of them."),
+    (lambda b, t, wide, high: (b[0] * 16 + t[0], b[1] * 16 + t[1]),
+     "x and y count 16 threads for each block. Blocks can have other sizes: `blockDim.x` and `blockDim.y`."),
+    (lambda b, t, wide, high: (b[0] * wide + t[0], b[1] * 16 + t[1]),
+     "y counts 16 rows for each block. Blocks can have another height: `blockDim.y`."),
+    (lambda b, t, wide, high: (b[0] * wide + t[0], b[0] * high + t[1]),
+     "y is made with `blockIdx.x`: along y the block's number is `blockIdx.y`."),
+    (lambda b, t, wide, high: (b[0] * wide + t[0], b[1] * high + t[0]),
+     "y is made with `threadIdx.x`: along y the thread's number is `threadIdx.y`."),
+    (lambda b, t, wide, high: (b[0] * wide + t[0], b[0] * wide + t[0]),
+     "x and y are the same: y comes from `blockIdx.y`, `blockDim.y` and `threadIdx.y`."),
+)  # fmt: skip
+
+
+def where_traps() -> list[KernelTrap]:
+    """The usual wrong places of threads in two dimensions."""
+    return [KernelTrap(partial(misplaced, where=where), cause) for where, cause in _WHERE]
 
 
 # -- 03.4 -------------------------------------------------------------------------------------------
@@ -441,9 +489,7 @@ extern "C" __global__ void to_gray(const unsigned char* rgb, float* out, int wid
     judge=by_launches(
         lambda rng: [gray_launch(*size, rng) for size in PICTURES],
         traps=[
-            KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: y * w + x, swapped=True),
-                       "x and y have changed places: x counts along a row and comes from `blockIdx.x` and "
-                       "`threadIdx.x`."),
+            *where_traps(),
             KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: y * h + x),
                        "The row is multiplied by `height`. A row is `width` pixels long: `y * width + x`."),
             KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: x * w + y),
@@ -467,6 +513,11 @@ extern "C" __global__ void to_gray(const unsigned char* rgb, float* out, int wid
                   "The digits behind the point are cut off: the sum went through an integer type. `out` is float."),
             _gray(lambda r, g, b: (0.299 * r + 0.587 * g + 0.114 * b) / 255,
                   "The values are divided by 255. They should stay between 0 and 255."),
+            KernelTrap(lambda launch: {"out": (launch.args["rgb"].view(np.int8) @ WEIGHTS).astype(np.float32)},
+                       "Bytes above 127 come out negative: `char` has a sign. The parameter is `const unsigned "
+                       "char*`."),
+            _gray_at(lambda i, n: (3 * i, 3 * i + 2, 3 * i + 2), "Green takes the byte of blue: it is at `3 * i + 1`."),
+            _gray_at(lambda i, n: (3 * i, 3 * i + 1, 3 * i + 1), "Blue takes the byte of green: it is at `3 * i + 2`."),
             _gray_at(lambda i, n: (i, i + 1, i + 2),
                      "The pixel's number is used as the number of its byte. Each pixel has three bytes: the red one "
                      "is at `3 * i`."),
@@ -567,9 +618,9 @@ extern "C" __global__ void flip(const float* image, float* out, int width, int h
             _flip(lambda image: np.roll(image[:, ::-1], -1, axis=1),
                   "Column x is taken from column width - 2 - x: that is "
                   "one too far to the left."),
-            KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: y * w + x, swapped=True),
-                       "x and y have changed places: x counts along a row and comes from `blockIdx.x` and "
-                       "`threadIdx.x`."),
+            *where_traps(),
+            _flip(lambda image: np.broadcast_to(image[0, ::-1], image.shape),
+                  "Every row comes out as the mirrored first one: `image` is read without `y * width`."),
             KernelTrap(lambda launch: {"out": _half(launch)},
                        "Only half of the picture is done. For a copy into `out` every pixel needs its thread."),
         ],
@@ -632,6 +683,18 @@ def _stretch(t: int, n: int, total: int) -> range:
     return range(t * each, min((t + 1) * each, n))
 
 
+def _steps_of(step: int) -> Callable[[int, int, int, int], range]:
+    return lambda t, n, block, grid: range(t, n, step)
+
+
+def _whole(mine: Floats) -> int:
+    """The sum of squares in an int, cut off after every step."""
+    total = 0
+    for value in mine:
+        total = int(np.float32(total) + value * value)
+    return total
+
+
 SQUARES = Problem(
     id="03.6",
     title="Sum of squares with a grid-stride loop",
@@ -677,7 +740,7 @@ extern "C" __global__ void sum_squares(const float* x, float* partial, int n) {
         "thread adds into a variable of its own, so no two threads ever write to the same place."
     ),
     judge=by_launches(
-        lambda rng: [squares_launch(*shape, rng) for shape in ((1000, 3, 32), (517, 5, 16), (10, 2, 24), (2, 1, 4))],
+        lambda rng: [squares_launch(*shape, rng) for shape in ((1100, 3, 32), (517, 5, 16), (10, 2, 24), (2, 1, 4))],
         traps=[
             _squares(lambda t, n, block, grid: [t],
                      "Each thread takes one element only. There are more elements than threads: go on in steps of the "
@@ -706,6 +769,13 @@ extern "C" __global__ void sum_squares(const float* x, float* partial, int n) {
                      "Each thread adds a stretch of neighboring elements. In a grid-stride loop it takes t, t + T, "
                      "t + 2T, so that neighboring threads read neighboring elements."),
             _squares(lambda t, n, block, grid: range(t, n - 1, block * grid), "The last element is left out: `i < n`."),
+            _squares(lambda t, n, block, grid: range(t, n, block + grid),
+                     "The step is `blockDim.x + gridDim.x`. The grid has `blockDim.x * gridDim.x` threads."),
+            _squares(lambda t, n, block, grid: [t] * len(range(t, n, block * grid)),
+                     "The loop adds the same element again and again: it reads `x[t]` where `x[i]` is meant."),
+            *(_squares(_steps_of(step), f"The step is always {step}. The grid has `blockDim.x * gridDim.x` threads.")
+              for step in (256, 1024)),
+            _squares_value(lambda mine: _whole(mine), "The sum loses its digits behind the point: it is an `int`."),
             _squares_value(lambda mine: mine.sum(), "These are sums of the elements. Add their squares."),
             _squares_value(lambda mine: mine.sum() ** 2, "This squares the sum. Add the squares."),
             _squares_value(lambda mine: (2 * mine).sum(),
@@ -735,17 +805,6 @@ def brighten_launch(width: int, height: int, block: tuple[int, int], rng: np.ran
     big = None if width == 2 * LARGE[0] else lambda: brighten_launch(2 * LARGE[0], 2 * LARGE[1], LARGE[2], rng)
     args = {"image": image, "out": blank((height, width), np.uint8), "by": np.int32(60)}
     return picture_launch(width, height, block, args, {"out": due}, full=big)
-
-
-def _rows(launch: Launch, y: Callable[[Any, Any], Any]) -> dict[str, Any]:
-    """The output when y is computed otherwise: y(block's number, thread's number along y)."""
-    high = launch.block[1]
-    number = np.arange(launch.grid[1] * high)
-    rows = y(number // high, number % high)
-    out = launch.args["out"].copy()
-    rows = rows[rows < out.shape[0]]
-    out[rows] = launch.due["out"][rows]
-    return {"out": out}
 
 
 _BRIGHTEN = '''brighten = cp.RawKernel(r"""
@@ -795,13 +854,7 @@ LOOSE = Problem(
     judge=by_launches(
         lambda rng: [brighten_launch(*size, rng) for size in PICTURES],
         traps=[
-            KernelTrap(lambda launch: _rows(launch, lambda b, t: b * launch.block[0] + t),
-                       "Some rows are done twice or never: y counts `blockDim.x` threads for each block. Along y a "
-                       "block has `blockDim.y` of them."),
-            KernelTrap(lambda launch: _rows(launch, lambda b, t: b * 16 + t),
-                       "y counts 16 rows for each block. Blocks can have another height: `blockDim.y`."),
-            KernelTrap(lambda launch: _rows(launch, lambda b, t: t),
-                       "Every block starts in row 0: `blockIdx.y * blockDim.y` is missing from y."),
+            *where_traps(),
             KernelTrap(lambda launch: {"out": launch.args["image"] + np.uint8(60)},
                        "Values above 255 begin again at 0: keep the `min(..., 255)`."),
             KernelTrap(lambda launch: _inner(launch, 1, 1),

@@ -87,7 +87,7 @@ FAULTS = {
                                  "Thread 1 of block 0 and thread 0 of block 0",
                                  "`out[0]`", "nobody writes `out[500]`"),
     "all threads, all elements": (line("for (i = 0; i < n; i++) out[i] = a * x[i] + threadIdx.x;"),
-                                  "each write all of `out`"),
+                                  "The loop over the elements is still there"),
     "elements left out": (line(RIGHT, "blockIdx.x * gridDim.x + threadIdx.x"),
                           "Nobody writes `out[268]` to `out[999]`, 732 of "
                           "1,000",
@@ -320,6 +320,13 @@ def test_names_that_the_source_must_use():
     assert outcome.state == "wrong"
     assert "asks for `__syncthreads`" in outcome.message
     assert told(line(f"__syncthreads(); {RIGHT}"), judge).state == "right"
+
+
+def test_a_result_that_is_right_by_chance_is_not_accepted():
+    outcome = told(line(f"float f; {RIGHT} if (f == 7) printf(\"%f\", f);"))
+    assert outcome.state == "wrong"
+    assert 'in line 4 (`float f;' in outcome.message
+    assert 'variable "f" is used before its value is set' in outcome.message
 
 
 def total_launches(rng):
