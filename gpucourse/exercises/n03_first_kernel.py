@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gpucourse.exercises.compare import Trap, is_mapping
 from gpucourse.exercises.kernel_cases import KernelTrap, Launch, blank, by_launches
+from gpucourse.exercises.limits import undisturbed
 from gpucourse.exercises.problem import Problem
 
 Floats = NDArray[np.float32]
@@ -306,8 +307,12 @@ extern "C" __global__ void saxpy(float a, const float* x, float* y, int n) {
 
 
 @cache
+@undisturbed
 def photograph() -> NDArray[np.uint8]:
-    """Grace Hopper's portrait, uint8 of shape (600, 512, 3): a sample that comes with matplotlib."""
+    """Grace Hopper's portrait, uint8 of shape (600, 512, 3): a sample that comes with matplotlib.
+
+    Undisturbed: a check that is stopped within an import would leave half a module behind.
+    """
     from matplotlib.cbook import get_sample_data
     from matplotlib.image import imread
 
