@@ -370,6 +370,13 @@ def test_a_trap_is_named_only_if_it_explains_all(body, words):
     assert words in outcome.message
 
 
+def test_what_an_unfinished_launch_leaves_behind_is_no_trap():
+    nothing = KernelTrap(lambda launch: {"out": launch.args["out"]}, "Nothing was written.")
+    judge = by_launches(scale_launches, traps=[nothing])
+    assert told(line("if (i < 0) out[i] = 0;"), judge).message == "Nothing was written."
+    assert "does not end" in told(line(f"__shared__ volatile int s; while (true) s = i; {RIGHT}"), judge).message
+
+
 def test_a_guard_of_two_dimensions():
     def launches(rng):
         x = rng.random((20, 35), dtype=np.float32)
