@@ -71,7 +71,10 @@ __all__ = ["ByLaunches", "KernelTrap", "Launch", "Limit", "blank", "by_launches"
 
 @dataclass(frozen=True)
 class KernelTrap:
-    """A plausible mistake: `wrong(launch)` are the outputs that it leaves, by name (nan: anything), and its cause."""
+    """A plausible mistake: `wrong(launch)` are the outputs that it leaves, by name, and its cause.
+
+    nan stands for any wrong value, but some wrong element must be as the trap says.
+    """
 
     wrong: Callable[[Launch], Mapping[str, Any]]
     message: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -260,26 +260,32 @@ def trapped(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
     differing = [trial for trial in trials if trial.wrong]
     if not differing or any(trial.stopped for trial in differing):
         return None
-    return next((trap.message for trap in traps if all(_explains(trap, trial) for trial in differing)), None)
+    return next((trap.message for trap in traps if _explains(trap, differing)), None)
 
 
-def _explains(trap: KernelTrap, trial: Trial) -> bool:
+def _explains(trap: KernelTrap, differing: list[Trial]) -> bool:
+    """Whether the trap's outputs are the answer's; nan is any wrong value, but some wrong element must agree."""
     try:
         with np.errstate(all="ignore"):
-            wrong = trap.wrong(trial.launch)
+            agreed = [_agreed(trial, trap.wrong(trial.launch)) for trial in differing]
     except Exception:   # the mistake itself raises here, so this answer has made another
         return False
-    got = trial.sanitized.outputs
-    return all(
-        got[name] is not None and got[name].shape == np.shape(value) and _same(trial.launch, got[name], value)
-        for name, value in (dict(trial.launch.due) | dict(wrong)).items()
-    )
+    return None not in agreed and any(agreed)
 
 
-def _same(launch: Launch, got: Any, value: Any) -> bool:
-    """Whether an output is a trap's; where the trap has nan, it cannot say what comes out."""
-    unknown = np.isnan(value) if np.asarray(value).dtype.kind == "f" else np.zeros(np.shape(value), bool)
-    return bool((launch.agrees(got, value) | unknown).all()) and not unknown.all()
+def _agreed(trial: Trial, wrong: Mapping[str, Any]) -> bool | None:
+    """Whether some wrong element is as a trap says; None where an element contradicts it."""
+    some = False
+    for name, value in (dict(trial.launch.due) | dict(wrong)).items():
+        got = trial.sanitized.outputs[name]
+        if got is None or got.shape != np.shape(value):
+            return None
+        same, off = trial.launch.agrees(got, value), trial.wrong.get(name, np.False_)
+        unknown = np.isnan(value) if np.asarray(value).dtype.kind == "f" else np.False_
+        if not (same | (unknown & off)).all():
+            return None
+        some = some or bool((same & off).any())
+    return some
 
 
 def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:

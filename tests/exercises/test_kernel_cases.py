@@ -353,7 +353,9 @@ def test_a_sum_that_loses_additions():
 TRAPS = (
     KernelTrap(lambda launch: {"out": launch.args["x"] + 3}, "This adds."),
     KernelTrap(lambda launch: {"out": np.full_like(launch.args["x"], np.nan)}, "This explains nothing."),
-    KernelTrap(lambda launch: {"out": np.append(launch.due["out"][:-1], np.nan)}, "The last one is off."),
+    KernelTrap(lambda launch: {"out": np.append(launch.due["out"][:-1], launch.args["out"][-1:])},
+               "The last one is off."),
+    KernelTrap(lambda launch: {"out": np.append(launch.due["out"][:-2] + 1, [np.nan] * 2)}, "One more."),
     KernelTrap(lambda launch: {"nothing": 1 / 0}, "This trap fails."),
 )
 
@@ -361,6 +363,8 @@ TRAPS = (
 @pytest.mark.parametrize(("body", "words"), [
     ("if (i < n) out[i] = a + x[i];", "This adds."),
     ("if (i < n - 1) out[i] = a * x[i];", "The last one is off."),
+    ("if (i < n) out[i] = a * x[i] + (i < n - 2 ? 1 : i);", "One more."),   # nan stands for any wrong value
+    ("if (i < n) out[i] = a * x[i] + (i < n - 2);", "`out[0]` should be"),   # and not for a right one
     ("if (i < n) out[i] = n == 333 ? a * x[i] : a + x[i];", "This adds."),          # the other launch is right
     ("if (i < n) out[i] = n == 333 ? a - x[i] : a + x[i];", "`out[0]` should be"),   # one launch unexplained
     ("out[i] = a + x[i];", "where is the guard?"),                                   # what is worse comes first
@@ -374,6 +378,11 @@ def test_what_an_unfinished_launch_leaves_behind_is_no_trap():
     nothing = KernelTrap(lambda launch: {"out": launch.args["out"]}, "Nothing was written.")
     judge = by_launches(scale_launches, traps=[nothing])
     assert told(line("if (i < 0) out[i] = 0;"), judge).message == "Nothing was written."
+    before = np.full(1000, np.nan, np.float32)   # nan that stood there before is what it is, not anything
+    half = [replace(each, args=each.args | {"out": before}) for each in scale_launches(np.random.default_rng(1))[:1]]
+    judge = by_launches(lambda rng: half, traps=[nothing])
+    assert told(line("if (i < 0) out[i] = 0;"), judge).message == "Nothing was written."
+    assert told(line("if (i < 1) out[i] = a * x[i];"), judge).message != "Nothing was written."
     assert "does not end" in told(line(f"__shared__ volatile int s; while (true) s = i; {RIGHT}"), judge).message
 
 
