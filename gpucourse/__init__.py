@@ -23,6 +23,7 @@ _HOMES = {
     "here": ("gpucourse.show", "here"),
     "profile": ("gpucourse.explain", "profile"),
     "sanitize": ("gpucourse.explain", "sanitize"),
+    "simulate": ("gpucourse.explain", "simulate"),
     "accesses": ("gpucourse.access_record", "accesses"),
 }
 

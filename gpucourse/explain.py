@@ -1,6 +1,6 @@
-"""`profile` and `sanitize`: a kernel of the learner's, run on the simulator, with or without a GPU.
+"""`profile`, `sanitize`, `simulate`: a kernel of the learner's, run on the simulator, with or without a GPU.
 
-Both take what a launch takes. They run on copies of the arrays (and put a module's variables back), so the
+All take what a launch takes. They run on copies of the arrays (and put a module's variables back), so the
 learner's own data stay as they are. A kernel of real CuPy is compiled again, from its source, for the simulator.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gpucourse.simt.run import Pointer
     from gpucourse.simt.sanitize import Report
 
-_TAKES = "profile and sanitize take a RawKernel, or (RawModule, name of the kernel)"
+_TAKES = "profile, sanitize and simulate take a RawKernel, or (RawModule, name of the kernel)"
 
 
 def profile(
@@ -61,6 +61,24 @@ def sanitize(
         return sanitize_launch(call.program, call.name, call.grid, call.block, call.args,
                                shared_bytes=call.shared_bytes, max_shared=_MOST_SHARED,
                                uninitialised=_never_written(asked, call))  # fmt: skip
+
+
+def simulate(
+    kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any], *, shared_mem: int = 0,
+    schedule: str = "lockstep", seed: int = 0,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Run a launch on the simulator and return its arguments as it leaves them: NumPy arrays, and scalars as given.
+
+    Arguments as `profile`; it runs on copies: `args` stay as they are. `schedule` is "lockstep" (all threads side by
+    side, as a launch on the simulator) or "adversarial" (one warp at a time, in an order picked by `seed`): a
+    kernel whose result depends on it has a race.
+
+    >>> x, out = simulate(reverse, (2,), (64,), (x, out), schedule="adversarial", seed=1)  # doctest: +SKIP
+    """
+    with _on_copies(_call(kernel, grid, block, args, shared_mem)) as call:
+        print(call.run(schedule=schedule, seed=seed).printed, end="")
+        return tuple(np.array(left) if isinstance(left, np.ndarray) else given
+                     for given, left in zip(args, call.args, strict=True))  # fmt: skip
 
 
 @contextmanager
