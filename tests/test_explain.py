@@ -1,4 +1,4 @@
-"""`profile`, `sanitize` and `simulate` for a learner's kernel: of the simulator, and of CuPy (a double with CuPy's attributes)."""
+"""`profile`, `sanitize`, `simulate` for a learner's kernel: of the simulator, and of CuPy (a double of it)."""
 
 from __future__ import annotations
 

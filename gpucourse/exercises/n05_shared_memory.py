@@ -1,4 +1,4 @@
-"""The exercises of lesson 05: wavefronts, a barrier, a stencil with its halo, a transpose, padding, a blur."""
+"""The exercises of lesson 05: a barrier, a stencil with its halo, wavefronts, padding, a transpose, a blur."""
 
 from __future__ import annotations
 
@@ -14,56 +14,6 @@ from gpucourse.exercises.problem import Problem
 Arrays = dict[str, Any]
 
 # -- 05.1 -------------------------------------------------------------------------------------------
-
-PATTERNS = {"s[t]": 1, "s[2 * t]": 2, "s[32 * t]": 32, "s[33 * t]": 1, "s[0]": 1, "s[t / 2]": 1, "s[t % 4 * 32]": 4}
-
-PREDICT = Problem(
-    id="05.1",
-    title="Predict the wavefronts",
-    task=(
-        "Lane `t` of a warp, `t` = 0 to 31, reads one `float` of the shared array `s`. How many wavefronts does the "
-        "request take, for each of seven indices?"
-    ),
-    spec="`wavefronts`: a dict from the index to the number of wavefronts. `s[0]` lies in bank 0.",
-    stub="wavefronts = {\n" + "".join(f'    "{key}": ...,\n' for key in PATTERNS) + "}\n",
-    answer="wavefronts",
-    lines=7,
-    hints=(
-        "Word number k lies in bank k % 32. A bank hands out one word a wavefront, to as many lanes as want that word.",
-        "For each index write down which different words the lanes want, then count how many of them fall into the "
-        "busiest bank.",
-        "`s[2 * t]`: words 0 and 32 share bank 0. `s[33 * t]`: word 33 t lies in bank t. `s[t % 4 * 32]`: the words 0, "
-        "32, 64 and 96.",
-    ),
-    solution="wavefronts = {\n" + "".join(f'    "{key}": {value},\n' for key, value in PATTERNS.items()) + "}\n",
-    why=(
-        "Only different words of one bank have to queue. Lanes that want the same word share it, and a stride that "
-        "has no factor in common with 32, such as 33, visits every bank once."
-    ),
-    judge=is_mapping(
-        PATTERNS,
-        unit="wavefronts",
-        traps=(
-            Trap({"s[t]": 32}, "In `s[t]` each lane has a bank of its own, and all banks answer at the same time."),
-            Trap({"s[2 * t]": 1}, "`s[2 * t]` reaches from word 0 to word 62. Words 0 and 32 lie in the same bank."),
-            Trap({"s[2 * t]": 16}, "`s[2 * t]` uses 16 banks, but that is not the question: how many different words "
-                                   "does each of them have to hand out?"),
-            Trap({"s[32 * t]": 1}, "The words of `s[32 * t]` are 0, 32, 64, … In which banks do they lie?"),
-            Trap({"s[33 * t]": 32}, "The words of `s[33 * t]` are 0, 33, 66, … Take each modulo 32."),
-            Trap({"s[33 * t]": 2}, "The words of `s[33 * t]` are 0, 33, 66, … Take each modulo 32: does any bank come "
-                                   "twice?"),
-            Trap({"s[0]": 32}, "All lanes want the same word in `s[0]`: the bank hands it to all of them at once."),
-            Trap({"s[t / 2]": 2}, "In `s[t / 2]` two lanes meet in a bank, but they want the same word."),
-            Trap({"s[t % 4 * 32]": 32}, "All lanes of `s[t % 4 * 32]` go to bank 0, but they want only four different "
-                                        "words."),
-            Trap({"s[t % 4 * 32]": 8}, "Eight lanes want each word of `s[t % 4 * 32]`, and they share it. What counts "
-                                       "is the number of different words in the bank."),
-            Trap({"s[t % 4 * 32]": 1}, "The four words of `s[t % 4 * 32]`, 0, 32, 64 and 96, lie in the same bank."),
-        ),
-    ),
-)  # fmt: skip
-
-# -- 05.2 -------------------------------------------------------------------------------------------
 
 REVERSE_STUB = '''reverse_blocks = cp.RawKernel(r"""
 extern "C" __global__
@@ -93,7 +43,7 @@ def _reversed(rng: np.random.Generator, blocks: int, block: int) -> Launch:
 
 
 REVERSE = Problem(
-    id="05.2",
+    id="05.1",
     title="Where is the barrier?",
     task=(
         "`reverse_blocks` turns round the order within each block, by way of shared memory. Under the lock-step "
@@ -121,7 +71,7 @@ REVERSE = Problem(
     ),
 )  # fmt: skip
 
-# -- 05.3 -------------------------------------------------------------------------------------------
+# -- 05.2 -------------------------------------------------------------------------------------------
 
 RADIUS, STENCIL_BLOCK = 3, 128
 
@@ -189,7 +139,7 @@ def _stencil_trap(wrong: Any, message: str) -> KernelTrap:
 
 
 STENCIL = Problem(
-    id="05.3",
+    id="05.2",
     title="A stencil and its halo",
     task=(
         "`out[i]` is the sum of `x[i - 3]` to `x[i + 3]`. The last lines, which add up the seven, are there. Write "
@@ -235,7 +185,132 @@ STENCIL = Problem(
     ),
 )  # fmt: skip
 
+# -- 05.3 -------------------------------------------------------------------------------------------
+
+PATTERNS = {"s[t]": 1, "s[2 * t]": 2, "s[32 * t]": 32, "s[33 * t]": 1, "s[0]": 1, "s[t / 2]": 1, "s[t % 4 * 32]": 4}
+
+PREDICT = Problem(
+    id="05.3",
+    title="Predict the wavefronts",
+    task=(
+        "Lane `t` of a warp, `t` = 0 to 31, reads one `float` of the shared array `s`. How many wavefronts does the "
+        "request take, for each of seven indices?"
+    ),
+    spec="`wavefronts`: a dict from the index to the number of wavefronts. `s[0]` lies in bank 0.",
+    stub="wavefronts = {\n" + "".join(f'    "{key}": ...,\n' for key in PATTERNS) + "}\n",
+    answer="wavefronts",
+    lines=7,
+    hints=(
+        "Word number k lies in bank k % 32. A bank hands out one word a wavefront, to as many lanes as want that word.",
+        "For each index write down which different words the lanes want, then count how many of them fall into the "
+        "busiest bank.",
+        "`s[2 * t]`: words 0 and 32 share bank 0. `s[33 * t]`: word 33 t lies in bank t. `s[t % 4 * 32]`: the words 0, "
+        "32, 64 and 96.",
+    ),
+    solution="wavefronts = {\n" + "".join(f'    "{key}": {value},\n' for key, value in PATTERNS.items()) + "}\n",
+    why=(
+        "Only different words of one bank have to queue. Lanes that want the same word share it, and a stride that "
+        "has no factor in common with 32, such as 33, visits every bank once."
+    ),
+    judge=is_mapping(
+        PATTERNS,
+        unit="wavefronts",
+        traps=(
+            Trap({"s[t]": 32}, "In `s[t]` each lane has a bank of its own, and all banks answer at the same time."),
+            Trap({"s[2 * t]": 1}, "`s[2 * t]` reaches from word 0 to word 62. Words 0 and 32 lie in the same bank."),
+            Trap({"s[2 * t]": 16}, "`s[2 * t]` uses 16 banks, but that is not the question: how many different words "
+                                   "does each of them have to hand out?"),
+            Trap({"s[32 * t]": 1}, "The words of `s[32 * t]` are 0, 32, 64, … In which banks do they lie?"),
+            Trap({"s[33 * t]": 32}, "The words of `s[33 * t]` are 0, 33, 66, … Take each modulo 32."),
+            Trap({"s[33 * t]": 2}, "The words of `s[33 * t]` are 0, 33, 66, … Take each modulo 32: does any bank come "
+                                   "twice?"),
+            Trap({"s[0]": 32}, "All lanes want the same word in `s[0]`: the bank hands it to all of them at once."),
+            Trap({"s[t / 2]": 2}, "In `s[t / 2]` two lanes meet in a bank, but they want the same word."),
+            Trap({"s[t % 4 * 32]": 32}, "All lanes of `s[t % 4 * 32]` go to bank 0, but they want only four different "
+                                        "words."),
+            Trap({"s[t % 4 * 32]": 8}, "Eight lanes want each word of `s[t % 4 * 32]`, and they share it. What counts "
+                                       "is the number of different words in the bank."),
+            Trap({"s[t % 4 * 32]": 1}, "The four words of `s[t % 4 * 32]`, 0, 32, 64 and 96, lie in the same bank."),
+        ),
+    ),
+)  # fmt: skip
+
 # -- 05.4 -------------------------------------------------------------------------------------------
+
+PADDING_STUB = '''row_sums = cp.RawKernel(r"""
+extern "C" __global__
+void row_sums(const float* x, float* out)
+{
+    __shared__ float tile[32][32];
+    int t = threadIdx.x;
+    for (int r = 0; r < 32; r++) {
+        tile[r][t] = x[(blockIdx.x * 32 + r) * 32 + t];
+    }
+    __syncthreads();
+    float sum = 0;
+    for (int c = 0; c < 32; c++) {
+        sum += tile[t][c];
+    }
+    out[blockIdx.x * 32 + t] = sum;
+}
+""", "row_sums")
+'''
+PADDING_SOLUTION = PADDING_STUB.replace("tile[32][32]", "tile[32][33]")
+
+
+def make_row_sums(rng: np.random.Generator) -> Sequence[Launch]:
+    """One tile, and three."""
+    return [_row_sums(rng, blocks) for blocks in (1, 3)]
+
+
+def _row_sums(rng: np.random.Generator, blocks: int) -> Launch:
+    x = rng.random((32 * blocks, 32)).astype(np.float32)
+    args = {"x": x, "out": np.full(32 * blocks, np.nan, np.float32)}
+    due = {"out": x.astype(np.float64).sum(axis=1).astype(np.float32)}
+    return Launch((blocks,), (32,), args, due, rtol=1e-5, words=f"{32 * blocks} rows, {blocks} blocks of 32")
+
+
+PADDING = Problem(
+    id="05.4",
+    title="Padding",
+    task=(
+        "Each block of 32 threads brings a tile of 32 rows into shared memory, then thread `t` adds up row `t`. All "
+        "lanes walk through one bank together. Free the kernel of its bank conflicts."
+    ),
+    spec=(
+        "`x`: 32 · blocks rows of 32 floats; `out[r]` is the sum of row r. The launch is `((blocks,), (32,), (x, "
+        "out))`. No bank conflict, and global memory still read along the rows."
+    ),
+    stub=PADDING_STUB,
+    answer="row_sums",
+    lines=1,
+    hints=(
+        "In one turn of the second loop the lanes read `tile[0][c]`, `tile[1][c]`, … These words are 32 apart. Which "
+        "distance would spread them over all banks?",
+        "A row may be longer than what is used of it. One number changes.",
+        "`__shared__ float tile[32][___];`",
+    ),
+    solution=PADDING_SOLUTION,
+    why=(
+        "With rows of 33 words `tile[t][c]` is word 33 t + c, which lies in bank (t + c) % 32: a different one for "
+        "each lane. The price is 128 bytes of shared memory that nobody reads."
+    ),
+    judge=by_launches(
+        make_row_sums,
+        traps=(KernelTrap(lambda launch: {"out": launch.args["x"].reshape(-1, 32, 32).sum(axis=1).ravel()},
+                          "These are the sums of the tile's columns. Thread t should add up row t."),),
+        limits=(
+            Limit("global_load_sectors", lambda launch: launch.args["x"].size // 8,
+                  "Reading x takes {found} sectors where {limit} hold all of it. Keep the "
+                  "first loop, in which the lanes read along a row."),
+            Limit("bank_conflicts", lambda launch: 0,
+                  "{found} bank conflicts are left. In one turn of the loop, in which "
+                  "banks do the lanes' words lie: word number modulo 32?"),
+        ),
+    ),
+)  # fmt: skip
+
+# -- 05.5 -------------------------------------------------------------------------------------------
 
 TRANSPOSE_STUB = '''transpose = cp.RawKernel(r"""
 extern "C" __global__
@@ -296,7 +371,7 @@ def _tiles_kept(launch: Launch) -> Arrays:
 
 
 TRANSPOSE = Problem(
-    id="05.4",
+    id="05.5",
     title="Transpose through a tile",
     task=(
         "Transpose a matrix of any shape so that reads and writes both go along rows: bring a tile of 32 x 32 in, "
@@ -338,81 +413,6 @@ TRANSPOSE = Problem(
                   "Writing takes {found} sectors where {limit} are enough: a warp writes "
                   "down a column of out. Let threadIdx.x run along the rows of out, and take the element from the "
                   "tile."),
-        ),
-    ),
-)  # fmt: skip
-
-# -- 05.5 -------------------------------------------------------------------------------------------
-
-PADDING_STUB = '''row_sums = cp.RawKernel(r"""
-extern "C" __global__
-void row_sums(const float* x, float* out)
-{
-    __shared__ float tile[32][32];
-    int t = threadIdx.x;
-    for (int r = 0; r < 32; r++) {
-        tile[r][t] = x[(blockIdx.x * 32 + r) * 32 + t];
-    }
-    __syncthreads();
-    float sum = 0;
-    for (int c = 0; c < 32; c++) {
-        sum += tile[t][c];
-    }
-    out[blockIdx.x * 32 + t] = sum;
-}
-""", "row_sums")
-'''
-PADDING_SOLUTION = PADDING_STUB.replace("tile[32][32]", "tile[32][33]")
-
-
-def make_row_sums(rng: np.random.Generator) -> Sequence[Launch]:
-    """One tile, and three."""
-    return [_row_sums(rng, blocks) for blocks in (1, 3)]
-
-
-def _row_sums(rng: np.random.Generator, blocks: int) -> Launch:
-    x = rng.random((32 * blocks, 32)).astype(np.float32)
-    args = {"x": x, "out": np.full(32 * blocks, np.nan, np.float32)}
-    due = {"out": x.astype(np.float64).sum(axis=1).astype(np.float32)}
-    return Launch((blocks,), (32,), args, due, rtol=1e-5, words=f"{32 * blocks} rows, {blocks} blocks of 32")
-
-
-PADDING = Problem(
-    id="05.5",
-    title="Padding",
-    task=(
-        "Each block of 32 threads brings a tile of 32 rows into shared memory, then thread `t` adds up row `t`. All "
-        "lanes walk through one bank together. Free the kernel of its bank conflicts."
-    ),
-    spec=(
-        "`x`: 32 · blocks rows of 32 floats; `out[r]` is the sum of row r. The launch is `((blocks,), (32,), (x, "
-        "out))`. No bank conflict, and global memory still read along the rows."
-    ),
-    stub=PADDING_STUB,
-    answer="row_sums",
-    lines=1,
-    hints=(
-        "In one turn of the second loop the lanes read `tile[0][c]`, `tile[1][c]`, … These words are 32 apart. Which "
-        "distance would spread them over all banks?",
-        "A row may be longer than what is used of it. One number changes.",
-        "`__shared__ float tile[32][___];`",
-    ),
-    solution=PADDING_SOLUTION,
-    why=(
-        "With rows of 33 words `tile[t][c]` is word 33 t + c, which lies in bank (t + c) % 32: a different one for "
-        "each lane. The price is 128 bytes of shared memory that nobody reads."
-    ),
-    judge=by_launches(
-        make_row_sums,
-        traps=(KernelTrap(lambda launch: {"out": launch.args["x"].reshape(-1, 32, 32).sum(axis=1).ravel()},
-                          "These are the sums of the tile's columns. Thread t should add up row t."),),
-        limits=(
-            Limit("global_load_sectors", lambda launch: launch.args["x"].size // 8,
-                  "Reading x takes {found} sectors where {limit} hold all of it. Keep the "
-                  "first loop, in which the lanes read along a row."),
-            Limit("bank_conflicts", lambda launch: 0,
-                  "{found} bank conflicts are left. In one turn of the loop, in which "
-                  "banks do the lanes' words lie: word number modulo 32?"),
         ),
     ),
 )  # fmt: skip
@@ -460,7 +460,7 @@ def make_blurs(rng: np.random.Generator) -> Sequence[Launch]:
     return [_blur(rng, *shape) for shape in ((32, 48), (21, 37), (50, 17), (1, 5))]
 
 
-def blurred(x: Any, mode: str = "edge", radius: int = BLUR_RADIUS) -> Any:
+def blurred(x: Any, mode: Any = "edge", radius: int = BLUR_RADIUS) -> Any:
     """Mean over (2 radius + 1)² neighbors; `mode` says what lies beyond the border (numpy.pad); float64."""
     padded = np.pad(x.astype(np.float64), radius, mode=mode)
     side = 2 * radius + 1
@@ -534,4 +534,4 @@ BLUR = Problem(
     ),
 )  # fmt: skip
 
-PROBLEMS = (PREDICT, REVERSE, STENCIL, TRANSPOSE, PADDING, BLUR)
+PROBLEMS = (REVERSE, STENCIL, PREDICT, PADDING, TRANSPOSE, BLUR)

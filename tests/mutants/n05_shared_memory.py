@@ -30,14 +30,6 @@ HALO = """    if (t < R) {
 
 MUTANTS = {
     "05.1": (
-        Mutant("one a lane", wavefronts(t=32), "a bank of its own"),
-        Mutant("banks for words", wavefronts(t2=16), "how many different words"),
-        Mutant("a stride is free", wavefronts(t2=1), "same bank"),
-        Mutant("padding does not help", wavefronts(t33=32), "modulo 32"),
-        Mutant("each lane for itself", wavefronts(zero=32), "to all of them at once"),
-        Mutant("lanes for words", wavefronts(four=8), "they share it"),
-    ),
-    "05.2": (
         Mutant("barrier of the warp only", kernel(REVERSE, ("__syncthreads()", "__syncwarp()")), "race"),
         Mutant("barrier too early", kernel(REVERSE, ("    tile[t] = x[i];\n    __syncthreads();\n",
                                                      "    __syncthreads();\n    tile[t] = x[i];\n")), "race"),
@@ -45,9 +37,9 @@ MUTANTS = {
         Mutant("barrier of half the block",
                kernel(REVERSE, ("    __syncthreads();", "    if (t < blockDim.x / 2) __syncthreads();")), "barrier"),
         Mutant("no reversal", kernel(REVERSE, ("blockDim.x - 1 - t", "t")), "nothing is turned round"),
-        Mutant("one off", kernel(REVERSE, ("blockDim.x - 1 - t", "blockDim.x - t")), "`tile`"),
+        Mutant("one off", kernel(REVERSE, ("blockDim.x - 1 - t", "blockDim.x - t")), "`tile[256]`"),
     ),
-    "05.3": (
+    "05.2": (
         Mutant("no barrier", kernel(STENCIL, (BARRIER, "")), "race"),
         Mutant("no halo", kernel(STENCIL, (HALO, "    if (t < R) { tile[t] = 0; tile[R + B + t] = 0; }\n")),
                "blocks next door"),
@@ -63,7 +55,24 @@ MUTANTS = {
                kernel(STENCIL, ("sum += tile[R + t + d]", "sum += i + d >= 0 && i + d < n ? x[i + d] : 0")),
                "add up from the tile"),
     ),
+    "05.3": (
+        Mutant("one a lane", wavefronts(t=32), "a bank of its own"),
+        Mutant("banks for words", wavefronts(t2=16), "how many different words"),
+        Mutant("a stride is free", wavefronts(t2=1), "same bank"),
+        Mutant("padding does not help", wavefronts(t33=32), "modulo 32"),
+        Mutant("each lane for itself", wavefronts(zero=32), "to all of them at once"),
+        Mutant("lanes for words", wavefronts(four=8), "they share it"),
+    ),
     "05.4": (
+        Mutant("pads by a whole row", kernel(PADDING, ("[32][33]", "[32][64]")), "bank conflicts are left"),
+        Mutant("pads by two", kernel(PADDING, ("[32][33]", "[32][34]")), "bank conflicts are left"),
+        Mutant("a row more", kernel(PADDING, ("[32][33]", "[33][32]")), "bank conflicts are left"),
+        Mutant("sums of columns", kernel(PADDING, ("tile[t][c]", "tile[c][t]")), "sums of the tile's columns"),
+        Mutant("around shared memory",
+               kernel(PADDING, ("sum += tile[t][c]", "sum += x[(blockIdx.x * 32 + t) * 32 + c]")),
+               "read along a row"),
+    ),
+    "05.5": (
         Mutant("no barrier", kernel(TRANSPOSE, (BARRIER, "")), "race"),
         Mutant("barrier inside the guard",
                kernel(TRANSPOSE, (LOADED + "    }\n" + BARRIER, LOADED + BARRIER + "    }\n")), "barrier"),
@@ -79,15 +88,6 @@ MUTANTS = {
                       ("column = blockIdx.y * 32 + threadIdx.x;\n    if",
                        "column = blockIdx.x * 32 + threadIdx.x;\n    if")),
                "before anything was written"),
-    ),
-    "05.5": (
-        Mutant("pads by a whole row", kernel(PADDING, ("[32][33]", "[32][64]")), "bank conflicts are left"),
-        Mutant("pads by two", kernel(PADDING, ("[32][33]", "[32][34]")), "bank conflicts are left"),
-        Mutant("a row more", kernel(PADDING, ("[32][33]", "[33][32]")), "bank conflicts are left"),
-        Mutant("sums of columns", kernel(PADDING, ("tile[t][c]", "tile[c][t]")), "sums of the tile's columns"),
-        Mutant("around shared memory",
-               kernel(PADDING, ("sum += tile[t][c]", "sum += x[(blockIdx.x * 32 + t) * 32 + c]")),
-               "read along a row"),
     ),
     "05.6": (
         Mutant("no barrier", kernel(BLUR, (BARRIER, "")), "race"),
