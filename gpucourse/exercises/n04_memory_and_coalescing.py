@@ -121,9 +121,6 @@ COUNT = Problem(
         traps=(
             Trap(_spanned, "You count all sectors between the first and the last. With a large stride many of them are "
                            "touched by no lane."),
-            Trap(lambda stride, offset, width: min(32, _spanned(stride, offset, width)),
-                 "You count the sectors between the first and the last, at most 32. With a stride of 9 floats, for "
-                 "example, some sectors in between are touched by no lane and some by two: look at each lane's own."),
             Trap(lambda stride, offset, width: sectors_of(stride, 0, width),
                  "The offset is missing: it can push the warp over the edge of a further sector."),
             Trap(lambda stride, offset, width: sectors_of(stride, offset, 4),
@@ -204,7 +201,7 @@ def _scaled_chunk_lost(launch: Launch) -> Arrays:
 
 CHUNKS = Problem(
     id="04.3",
-    title="Chunks that split a warp",
+    title="Pieces that scatter a warp",
     task=(
         "On a CPU it is good style to give each worker a piece of its own: thread `t` takes the elements `t * per` to "
         "`t * per + per - 1`. Here that spreads every warp over many sectors. Keep the work and the launch, and change "
@@ -225,7 +222,7 @@ CHUNKS = Problem(
     solution=CHUNKS_SOLUTION,
     why=(
         "Each turn of the loop now hands the warp 32 neighbors: 4 sectors instead of up to 32. A CPU core likes a "
-        "chunk because its cache keeps the line for its next turn; a warp's lanes take their turns at the same time."
+        "piece because its cache keeps the line for its next turn; a warp's lanes take their turns at the same time."
     ),
     judge=by_launches(
         make_scaled,
@@ -493,7 +490,7 @@ WIDE = Problem(
     ),
     stub=WIDE_STUB,
     answer="copy4",
-    lines=6,
+    lines=5,
     hints=(
         "A `float4` is 16 bytes that one lane loads with one instruction. `(const float4*)x` is the same address, "
         "seen as an array of float4. Which element of it does thread t want?",

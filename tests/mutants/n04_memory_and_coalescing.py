@@ -94,7 +94,8 @@ MUTANTS = {
     "04.6": (
         Mutant("the rest is lost", kernel(WIDE, ("for (int i = 4 * t; i < n; i++)", "for (int i = n; i < n; i++)")),
                "no multiple of 4"),
-        Mutant("guard of the first element", kernel(WIDE, ("4 * t + 4 <= n", "4 * t < n")), "only the first"),
+        Mutant("guard of the first element", kernel(WIDE, ("4 * t + 4 <= n", "4 * t < n")),
+               "Thread 0 of block 4 writes `out[1027]`, but its last element is `out[1026]`"),
         Mutant("address of element t", kernel(WIDE, (QUAD, "*(float4*)(out + t) = *(const float4*)(x + t);")), "16"),
         Mutant("index counted in floats", kernel(WIDE, (QUAD, "((float4*)out)[4 * t] = ((const float4*)x)[4 * t];")),
                "`out[1024]`"),
