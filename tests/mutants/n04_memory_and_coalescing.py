@@ -69,7 +69,8 @@ MUTANTS = {
                                         "int i = min((t + 1) * per, n) - 1; i >= t * per; i--")),
                "do neighboring lanes read neighboring elements?"),
         Mutant("no factor", kernel(CHUNKS, ("a * x[i]", "x[i]")), "factor `a` is missing"),
-        Mutant("starts at the block", kernel(CHUNKS, ("int i = t;", "int i = threadIdx.x;")), "Nobody writes `out[64]`"),
+        Mutant("starts at the block", kernel(CHUNKS, ("int i = t;", "int i = threadIdx.x;")),
+               "Nobody writes `out[64]`"),
     ),
     "04.4": (
         Mutant("divides by the height", kernel(WALK, ("i / w", "i / h"), ("i % w", "i % h")), "the index is wrong"),
