@@ -18,7 +18,7 @@ _HOMES = {
     "solution": ("gpucourse.exercises.problem", "solution"),
     "progress": ("gpucourse.exercises.progress", "progress"),
     "timeit": ("gpucourse.timing", "timeit"),
-    "doctor": ("gpucourse.doctor", "doctor"),
+    "doctor": ("gpucourse.examination", "doctor"),
     "where": ("gpucourse.backend", "where"),
     "here": ("gpucourse.show", "here"),
     "profile": ("gpucourse.explain", "profile"),

@@ -12,7 +12,7 @@ from gpucourse.errors import CourseError
 
 # command -> (module with add_arguments and run, what --help says)
 COMMANDS = {
-    "doctor": ("gpucourse.doctor", "what this machine has, which lessons run here, and what to do next"),
+    "doctor": ("gpucourse.examination", "what this machine has, which lessons run here, and what to do next"),
     "lab": ("gpucourse.lab", "open your own copy of the lessons in JupyterLab"),
     "measure": ("gpucourse.measure", "record this device's speeds into a JSON file"),
     "progress": ("gpucourse.exercises.progress", "which exercises you have solved"),

@@ -195,15 +195,18 @@ def _simulated(value: Any, bases: dict[int, NDArray[Any]]) -> Any:
 
 @contextmanager
 def _on_copies(call: Call) -> Iterator[Call]:
-    """The same launch on copies of its arrays; the program's variables are put back at the end."""
+    """The same launch on copies of its arrays; the program's variables and heap are put back at the end."""
     program = call.program
     before = {name: program.variable(name).copy() for name in program.allocations}
+    put_heap_back = program.heap.snapshot() if program.heap is not None else None
     copies = _Copies(program)
     try:
         yield replace(call, args=tuple(map(copies.of, call.args)))
     finally:
         for name, held in before.items():
             program.variable(name)[:] = held
+        if put_heap_back is not None:
+            put_heap_back()
 
 
 class _Copies:

@@ -1,4 +1,4 @@
-"""Machines of canned answers for the tests of `gpucourse.backend` and `gpucourse.doctor`.
+"""Machines of canned answers for the tests of `gpucourse.backend` and `gpucourse.examination`.
 
 `FakeSystem` answers every question that `System` asks, so nothing of the real machine shows through.
 """

@@ -8,6 +8,7 @@ import types
 
 import pytest
 
+import gpucourse
 from gpucourse import __main__ as command_line
 
 
@@ -76,7 +77,7 @@ def test_only_the_chosen_command_is_imported():
         "import sys; from gpucourse.__main__ import main\n"
         "try: main(['lab', '--help'])\n"
         "except SystemExit: pass\n"
-        "print([m for m in ('gpucourse.doctor', 'gpucourse.measure', 'gpucourse.exercises') if m in sys.modules])"
+        "print([m for m in ('gpucourse.examination', 'gpucourse.measure', 'gpucourse.exercises') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -88,3 +89,10 @@ def test_every_command_answers_help(command, capsys):
         command_line.main([command, "--help"])
     assert stopped.value.code == 0
     assert f"usage: gpucourse {command}" in capsys.readouterr().out
+
+
+def test_public_names_stay_what_they_are_after_their_first_use() -> None:
+    """A module of the package with the name of a public function would hide the function."""
+    for name in gpucourse.__all__:
+        if name != "cp":
+            assert callable(getattr(gpucourse, name)) and getattr(gpucourse, name) is getattr(gpucourse, name)

@@ -10,7 +10,7 @@ import argparse
 import sys
 from itertools import groupby
 
-from gpucourse.doctor import LESSONS, Lesson
+from gpucourse.examination import LESSONS, Lesson
 from lesson_source import ROOT, SOURCES, badges, split_front
 
 README = ROOT / "README.md"

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.simt.memory import Space
+from gpucourse.simt.arithmetic import flush
+from gpucourse.simt.memory import Memory, Space
 from gpucourse.simt.registers import Ints, Lanes, Values
 
 Update = Callable[..., Values]
@@ -50,7 +51,9 @@ def apply(
     old = np.empty(len(address), dtype)
     for cells, chosen, index in memory.cells(address, dtype, lanes):
         part = [o[chosen] for o in operands]
-        if not wants_old and operation in _WITH_AT and not half_pairs:
+        if operation == "add" and dtype == np.float32 and isinstance(memory, Memory):
+            old[chosen] = _flushing_add(cells, index, part[0], wants_old)
+        elif not wants_old and operation in _WITH_AT and not half_pairs:
             _WITH_AT[operation].at(cells, index, part[0])
         elif operation == "add" and dtype.kind in "iu" and not half_pairs:
             old[chosen] = _running_sum(cells, index, part[0])
@@ -68,6 +71,19 @@ def _half_pair(update: Update) -> Update:
         return update(*halves).view(np.uint32)
 
     return both
+
+
+def _flushing_add(cells: Values, index: Ints, value: Values, wants_old: bool) -> Values:
+    """float32 in global memory: subnormals count as zero, whatever the compiler was told (PTX ISA, "atom")."""
+    if wants_old or _small(value) or _small(cells[index]):
+        return _in_rounds(cells, index, [value], lambda old, b: flush(flush(old) + flush(b)))
+    np.add.at(cells, index, value)
+    return value
+
+
+def _small(value: Values) -> bool:
+    """Whether sums may become subnormal: others are multiples of 2**-123, as 2**-100 and all above it are."""
+    return bool(((value != 0) & (np.abs(value) < 2.0**-100)).any())
 
 
 def _running_sum(cells: Values, index: Ints, value: Values) -> Values:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpucourse.errors import SimulatorLacks
-from gpucourse.simt.ptx import Group, Immediate, Instruction, Operand, Register
-from gpucourse.simt.registers import Fragment, Ints, Shape, Values, raw, select
+from gpucourse.simt.builtins import fault
+from gpucourse.simt.ptx import Immediate, Instruction, Operand, Register
+from gpucourse.simt.registers import WARP, Fragment, Ints, Shape, Values, raw, select, spread
+
+#: Numbered barriers of a block (PTX ISA, "barrier").
+COUNT = 16
 
 
 @dataclass
@@ -29,6 +33,22 @@ class _Reduction:
 
     operation: str
     target: str
+
+
+@dataclass
+class _Arrival:
+    """What lanes bring to a barrier: its number and the threads expected, or 0 for all (shape (1,) or (lanes,))."""
+
+    number: Ints
+    expected: Ints
+    reduction: _Reduction | None
+    flag: Values | None
+    waits: bool
+
+    def of(self, pair: Ints, chosen: Any) -> _Arrival:
+        """The part of the `chosen` lanes, which all have this (number, count)."""
+        flag = self.flag if self.flag is None or len(self.flag) == 1 else self.flag[chosen]
+        return replace(self, number=pair[:1], expected=pair[1:], flag=flag)
 
 
 class Barriers:
@@ -50,8 +70,22 @@ class Barriers:
         self, f: Fragment, instruction: Instruction, alive: NDArray[np.bool_], living: int
     ) -> list[Fragment]:
         """A fragment arrives; the fragments that may go on (the same one when nobody has to wait)."""
-        number, expected, reduction, flag, waits = _operands(f, instruction)
-        trace = self.wave.trace
+        came = _operands(f, instruction)
+        if len(came.number) == len(came.expected) == 1:
+            return self._arrive(f, instruction, came, alive, living)
+        pairs = np.stack([spread(came.number, f.lanes.count), spread(came.expected, f.lanes.count)])
+        kinds, which = np.unique(pairs, axis=1, return_inverse=True)
+        if kinds.shape[1] == 1:
+            return self._arrive(f, instruction, came.of(kinds[:, 0], slice(None)), alive, living)
+        parts = [(select(f, which == n, f.block), came.of(kinds[:, n], which == n)) for n in range(kinds.shape[1])]
+        return [ready for part, its in parts for ready in self._arrive(part, instruction, its, alive, living)]
+
+    def _arrive(
+        self, f: Fragment, instruction: Instruction, came: _Arrival, alive: NDArray[np.bool_], living: int
+    ) -> list[Fragment]:
+        """As `arrive`, for lanes that all name the same barrier and count."""
+        number, expected, reduction, flag = int(came.number[0]), int(came.expected[0]), came.reduction, came.flag
+        waits, trace = came.waits, self.wave.trace
         if trace is not None:
             trace.arrive(f, instruction, number)
         if reduction is None and waits and not expected and not self.parked and f.lanes.count == living:
@@ -126,10 +160,7 @@ def _reduce(part: Fragment, reduction: _Reduction | None, state: _State) -> None
     part.registers[reduction.target] = result
 
 
-def _operands(
-    f: Fragment, instruction: Instruction
-) -> tuple[int, int, _Reduction | None, Values | None, bool]:
-    """(barrier number, threads expected or 0, reduction, flag, whether it waits)."""
+def _operands(f: Fragment, instruction: Instruction) -> _Arrival:
     operands, parts = list(instruction.operands), instruction.parts
     reduction, flag = None, None
     if "red" in parts:
@@ -140,15 +171,24 @@ def _operands(
         reduction = _Reduction(operation, target.name)
         flag = f.registers[predicate.name].astype(bool)
         flag = ~flag if predicate.negated else flag
-    number = _value(f, operands[0]) if operands else 0
-    expected = _value(f, operands[1]) if len(operands) > 1 else 0
-    return number, expected, reduction, flag, "arrive" not in parts
+    number, expected = (_values(f, operands[n]) if len(operands) > n else np.zeros(1, np.int64) for n in (0, 1))
+    _check(f, instruction, number >= COUNT, number, f"barrier {{}}; a block has {COUNT}, from 0 on")
+    _check(f, instruction, expected % WARP != 0, expected, "a barrier of {} threads; whole warps of 32 are counted")
+    return _Arrival(number, expected, reduction, flag, "arrive" not in parts)
 
 
-def _value(f: Fragment, operand: Operand) -> int:
-    """A barrier's number or count, which all threads share."""
+def _values(f: Fragment, operand: Operand) -> Ints:
+    """Barrier numbers or counts: shape (1,) or (lanes,)."""
     if isinstance(operand, Immediate):
-        return operand.value
-    if isinstance(operand, Register) and not isinstance(operand, Group):
-        return int(raw(f.registers[operand.name])[0])
+        return np.array([operand.value])
+    if isinstance(operand, Register):
+        return raw(f.registers[operand.name]).astype(np.int64)
     raise SimulatorLacks(f"the barrier operand {operand}")
+
+
+def _check(f: Fragment, instruction: Instruction, bad: Values, values: Ints, problem: str) -> None:
+    """Raise a `KernelFault` for the first lane whose number or count no barrier has."""
+    if bad.any():
+        at = int(np.argmax(bad))
+        one = select(f, np.arange(f.lanes.count) >= at, f.block)
+        raise fault(one, instruction, f"waits at {problem.format(int(values[at]))}")

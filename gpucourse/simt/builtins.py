@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.errors import AssertFailed, KernelFault, OutOfBounds, SimulatorLacks, Trapped
+from gpucourse.errors import AssertFailed, KernelFault, OutOfBounds, Trapped
+from gpucourse.simt.heap import Heap
 from gpucourse.simt.instructions import load
 from gpucourse.simt.memory import AccessFault
 from gpucourse.simt.ptx import Instruction
-from gpucourse.simt.registers import Fragment, Values
+from gpucourse.simt.registers import Fragment, Values, spread
 
 _LONGEST_TEXT = 4096
 _CONVERSION = re.compile(r"%([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(hh|h|ll|l|z|j|t)?([diouxXeEfFgGaAcsp%])")
@@ -27,8 +28,40 @@ def call(name: str, f: Fragment, instruction: Instruction, results: list[str], a
         text, _, line, function = (_of(a, 0) for a in arguments[:4])
         what = f"assertion `{_text(f, text)}` failed in {_text(f, function)}"
         raise AssertFailed(what, line=line or instruction.line, **_who(f, 0))
+    elif name == "malloc":
+        f.registers[results[0]] = _malloc(f, instruction, arguments[0])
     else:
-        raise SimulatorLacks(f"{name} inside a kernel", str(instruction), instruction.line or None)
+        _free(f, instruction, arguments[0])
+
+
+def _malloc(f: Fragment, instruction: Instruction, sizes: Values) -> Values:
+    """Addresses of new blocks (bytes, shape (lanes, 8)), lane after lane; null where the heap has no room."""
+    heap, wanted = _heap(f), _numbers(sizes, f.lanes.count)
+    found = [heap.malloc(size, instruction.line) for size in wanted]
+    if f.machine.trace is not None:
+        f.machine.trace.allocate(f.machine, [(a - heap.base, n) for a, n in zip(found, wanted, strict=True) if a])
+    return np.array(found, np.uint64).view(np.uint8).reshape(-1, 8)
+
+
+def _free(f: Fragment, instruction: Instruction, addresses: Values) -> None:
+    heap = _heap(f)
+    for lane, address in enumerate(_numbers(addresses, f.lanes.count)):
+        complaint = heap.free(address, instruction.line)
+        if complaint is not None:
+            there = f.machine.machine.memory.find(address)
+            inside = f" (it is in {there.name})" if there is not None and there is not heap else ""
+            raise fault(f, instruction, complaint + inside, lane)
+
+
+def _heap(f: Fragment) -> Heap:
+    heap: Heap = f.machine.machine.kernel.program.heap
+    return heap
+
+
+def _numbers(argument: Values, count: int) -> list[int]:
+    """One 64-bit argument of each lane."""
+    numbers: list[int] = spread(np.ascontiguousarray(argument).view(np.uint64)[:, 0], count).tolist()
+    return numbers
 
 
 def trapped(f: Fragment, instruction: Instruction) -> Trapped:
@@ -36,9 +69,9 @@ def trapped(f: Fragment, instruction: Instruction) -> Trapped:
     return Trapped("the kernel executed `trap`", line=instruction.line or None, **_who(f, 0))
 
 
-def fault(f: Fragment, instruction: Instruction, message: str) -> KernelFault:
-    """A fault with `message`, at the instruction's line and in the first lane of `f`."""
-    return KernelFault(message, line=instruction.line or None, **_who(f, 0))
+def fault(f: Fragment, instruction: Instruction, message: str, lane: int = 0) -> KernelFault:
+    """A fault with `message`, at the instruction's line and in a lane of `f`, by its position."""
+    return KernelFault(message, line=instruction.line or None, **_who(f, lane))
 
 
 def _who(f: Fragment, lane: int) -> dict[str, Any]:

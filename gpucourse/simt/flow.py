@@ -50,7 +50,7 @@ class Flow:
     `waiting` names the functions whose calls may wait for other threads (see `waiting_functions`).
     """
 
-    def __init__(self, function: Function, waiting: frozenset[str] = frozenset()) -> None:
+    def __init__(self, function: Function, waiting: frozenset[str | None] = frozenset()) -> None:
         self.function, self.waiting = function, waiting
         self.blocks = _blocks(function)
         self.successors = [_successors(block, len(self.blocks)) for block in self.blocks]
@@ -123,6 +123,8 @@ class _Builder:
             self.close("skip", instruction, (len(self.raw) + 2,))
         if kind == "warp" and self.code:
             self.close("fall")   # who waits here for other lanes runs the block again: it holds nothing else
+        if kind == "call" and callee(instruction) is None and self.code:
+            self.close("fall")   # lanes part here, each with what is live where the block begins
         if kind is None:
             self.code.append(instruction)
             if instruction.guard:
@@ -355,12 +357,16 @@ def _summary(block: Block) -> tuple[set[str], set[str]]:
 # --- spin loops --------------------------------------------------------------------------------------
 
 
-def waiting_functions(functions: Iterable[Function]) -> frozenset[str]:
-    """Names of the functions that read what other threads may change, themselves or through a call."""
+def waiting_functions(functions: Iterable[Function], pointed: frozenset[str]) -> frozenset[str | None]:
+    """Names of the functions that read what other threads may change, themselves or through a call.
+
+    `pointed` are functions whose address is taken; None is among the names if one of these reads so.
+    """
     bodies = {f.name: [i for i in f.body if isinstance(i, Instruction)] for f in functions}
-    found: frozenset[str] = frozenset()
+    found: frozenset[str | None] = frozenset()
     while True:
-        more = frozenset(name for name, body in bodies.items() if any(_waits(i, found) for i in body))
+        names = frozenset(name for name, body in bodies.items() if any(_waits(i, found) for i in body))
+        more: frozenset[str | None] = names | {None} if names & pointed else names
         if more == found:
             return found
         found = more
@@ -382,7 +388,7 @@ def _spinning(flow: Flow) -> Iterable[int]:
             yield from component
 
 
-def _waits(instruction: Instruction, waiting: frozenset[str]) -> bool:
+def _waits(instruction: Instruction, waiting: frozenset[str | None]) -> bool:
     """A read that another thread's write may change: how spin loops look at their flag."""
     root, modifiers = instruction.parts[0], instruction.parts[1:]
     if root == "call":

@@ -15,7 +15,7 @@ import numpy as np
 
 from gpucourse.errors import SimulatorLacks
 from gpucourse.simt import arithmetic as ar
-from gpucourse.simt import atomics, video, warp
+from gpucourse.simt import atomics, forms, video, warp
 from gpucourse.simt.memory import SPACE_SHIFT, SPACES, Space
 from gpucourse.simt.ptx import (
     TYPE_BYTES,
@@ -124,6 +124,8 @@ class Decoder:
             value = np.array([operand.offset & (1 << 64) - 1], np.uint64)
             return lambda f: value
         if isinstance(operand.base, Symbol):
+            if space not in ("generic", self.places[operand.base.name].space):
+                raise ValueError(operand)
             return self._address_of(operand.base.name, operand.offset, space == "generic", np.dtype(np.uint64))
         base = self.get(operand.base, "u64" if TYPE_BYTES[self.types[operand.base.name]] == 8 else "u32")
         if TYPE_BYTES[self.types[operand.base.name]] == 8:
@@ -140,8 +142,8 @@ class Decoder:
             raise ValueError(operand)
         name, extend = operand.name, self.extension(operand, kind)
         if extend is not None:
-            wider = extend
-            return lambda f, value: f.registers.__setitem__(name, value.astype(wider))
+            wider, bits = extend, raw if kind in _FLOATS else _same
+            return lambda f, value: f.registers.__setitem__(name, bits(value).astype(wider))
         return lambda f, value: f.registers.__setitem__(name, value)
 
     def extension(self, operand: Operand, kind: str) -> Any:
@@ -152,6 +154,10 @@ class Decoder:
         if width <= have or self.types[operand.name] == "pred":
             return None
         return np.dtype(f"{'i' if kind[0] == 's' else 'u'}{width}")
+
+
+def _same(value: Values) -> Values:
+    return value
 
 
 def lacks(instruction: Instruction) -> SimulatorLacks:
@@ -520,8 +526,9 @@ def _with_carry(decoder: Decoder, instruction: Instruction) -> Step:
     known = [*half, *([*h, "cc"] for h in half)] if root.startswith("mad") else [[], ["cc"]]
     if modifiers not in known or kind not in ("u32", "s32", "b32", "u64", "s64", "b64"):
         raise ValueError(instruction)
-    kind = kind.replace("s", "u")
-    getters = [decoder.get(o, kind) for o in instruction.operands[1:]]
+    factor, kind = kind, kind.replace("s", "u")
+    factors = (factor, factor) if root.startswith("mad") else ()
+    getters = [decoder.get(o, k) for o, k in zip(instruction.operands[1:], (*factors, kind, kind), strict=False)]
     put = decoder.put(instruction.operands[0], kind)
     carries_in, keeps = root.endswith("c"), "cc" in modifiers
     subtracts, multiplies = root.startswith("sub"), root.startswith("mad")
@@ -530,7 +537,7 @@ def _with_carry(decoder: Decoder, instruction: Instruction) -> Step:
     def step(f: Fragment) -> None:
         operands = [g(f) for g in getters]
         if multiplies:
-            operands = [product(operands[0], operands[1]), operands[2]]
+            operands = [ar.unsigned(product(operands[0], operands[1])), operands[2]]
         a, b = operands[0], ~operands[1] if subtracts else operands[1]
         carry = f.registers["%cc"].astype(a.dtype) if carries_in else np.array([subtracts], a.dtype)
         first = a + b
@@ -882,36 +889,51 @@ def member_mask(decoder: Decoder, instruction: Instruction) -> Getter | None:
 
 
 def _shfl(decoder: Decoder, instruction: Instruction) -> Step:
-    if "sync" not in instruction.parts:
+    _, sync, mode, kind = instruction.parts
+    if sync != "sync" or mode not in ("up", "down", "bfly", "idx") or kind != "b32":
         raise ValueError(instruction)
-    target, source, place, clamp, _ = instruction.operands
-    targets = target.items if isinstance(target, Group) else (target,)
-    puts = [decoder.put(t, k) for t, k in zip(targets, ("b32", "pred"), strict=False)]
-    a, b, c = (decoder.get(o, "u32") for o in (source, place, clamp))
-    mode = instruction.parts[2]
+    puts = _mask_and_flag(decoder, instruction.operands[0])
+    a, b, c, mask = (decoder.get(o, "u32") for o in instruction.operands[1:])
 
     def step(f: Fragment) -> None:
+        warp.check_members(f.lanes, mask(f))
         for put, value in zip(puts, warp.shuffle(f.lanes, mode, a(f), b(f), c(f)), strict=False):
             put(f, value)
 
     return step
 
 
+def _mask_and_flag(decoder: Decoder, target: Operand) -> list[Callable[[Fragment, Values], None]]:
+    """Where the results of a destination `d` or `d|p` go, 32 bits and a predicate."""
+    targets = target.items if isinstance(target, Group) else (target,)
+    return [decoder.put(t, k) for t, k in zip(targets, ("b32", "pred"), strict=False)]
+
+
 def _vote(decoder: Decoder, instruction: Instruction) -> Step:
-    mode, kind = instruction.parts[2], instruction.parts[-1]
+    _, sync, mode, kind = instruction.parts
+    if sync != "sync" or (mode, kind) not in (("all", "pred"), ("any", "pred"), ("uni", "pred"), ("ballot", "b32")):
+        raise ValueError(instruction)
     flag, mask = decoder.get(instruction.operands[1], "pred"), decoder.get(instruction.operands[2], "u32")
     put = decoder.put(instruction.operands[0], kind)
-    return lambda f: put(f, warp.vote(f.lanes, mode, flag(f), mask(f)))
+
+    def step(f: Fragment) -> None:
+        warp.check_members(f.lanes, mask(f))
+        put(f, warp.vote(f.lanes, mode, flag(f), mask(f)))
+
+    return step
 
 
 def _match(decoder: Decoder, instruction: Instruction) -> Step:
-    mode, kind = instruction.parts[1], instruction.parts[-1]
-    target = instruction.operands[0]
-    targets = target.items if isinstance(target, Group) else (target,)
-    puts = [decoder.put(t, k) for t, k in zip(targets, ("b32", "pred"), strict=False)]
+    *words, kind = instruction.parts[1:]   # the assembler takes "sync" before the mode, too
+    mode = next(w for w in words if w != "sync")
+    forms = ["all", "any"] if not isinstance(instruction.operands[0], Group) else ["all"]
+    if mode not in forms or sorted(words) != [mode, "sync"] or kind not in ("b32", "b64"):
+        raise ValueError(instruction)
+    puts = _mask_and_flag(decoder, instruction.operands[0])
     value, mask = decoder.get(instruction.operands[1], kind), decoder.get(instruction.operands[2], "u32")
 
     def step(f: Fragment) -> None:
+        warp.check_members(f.lanes, mask(f))
         for put, result in zip(puts, warp.match(f.lanes, mode, value(f), mask(f)), strict=False):
             put(f, result)
 
@@ -919,12 +941,17 @@ def _match(decoder: Decoder, instruction: Instruction) -> Step:
 
 
 def _activemask(decoder: Decoder, instruction: Instruction) -> Step:
+    if instruction.parts != ("activemask", "b32"):
+        raise ValueError(instruction)
     put = decoder.put(instruction.operands[0], "b32")
     return lambda f: put(f, warp.active(f.lanes))
 
 
 def _bar_warp(decoder: Decoder, instruction: Instruction) -> Step:
-    return lambda f: None
+    if instruction.parts != ("bar", "warp", "sync"):
+        raise ValueError(instruction)
+    mask = decoder.get(instruction.operands[0], "u32")
+    return lambda f: warp.check_members(f.lanes, mask(f))
 
 
 def _wmma(decoder: Decoder, instruction: Instruction) -> Step:
@@ -934,14 +961,27 @@ def _wmma(decoder: Decoder, instruction: Instruction) -> Step:
 
 
 Maker = Callable[[Decoder, Instruction], Step]
+
+
+def _formed(make: Maker) -> Maker:
+    """`make`, for those forms of an instruction that PTX has."""
+
+    def checked(decoder: Decoder, instruction: Instruction) -> Step:
+        forms.check(instruction, decoder.types)
+        return make(decoder, instruction)
+
+    return checked
+
+
 #: Root of the opcode -> maker of its step. Branches, calls and barriers are the machine's (run.py).
 OPCODES: dict[str, Maker] = {
     **dict.fromkeys(_SIGNATURES, _alu),
     **dict.fromkeys(("addc", "subc", "madc"), _with_carry),
-    "lop3": _lop3, "prmt": _prmt, "dp4a": _dot, "dp2a": _dot, "setp": _setp, "mov": _mov, "cvta": _cvta,
+    "lop3": _lop3, "prmt": _prmt, "dp4a": _dot, "dp2a": _dot, "setp": _setp, "mov": _mov, "cvta": _formed(_cvta),
     "isspacep": _isspacep, **dict.fromkeys(video.OPCODES, _video),
-    "ld": _ld, "ldu": _ld, "st": _st, "atom": _atom, "red": _atom, "shfl": _shfl, "vote": _vote,
+    **dict.fromkeys(("ld", "ldu"), _formed(_ld)), "st": _formed(_st), **dict.fromkeys(("atom", "red"), _formed(_atom)),
+    **dict.fromkeys(("membar", "fence"), _formed(_fence)),
+    **dict.fromkeys("nanosleep prefetch prefetchu discard pmevent".split(), _formed(_nothing)),
+    "shfl": _shfl, "vote": _vote,
     "match": _match, "activemask": _activemask, "bar": _bar_warp, "wmma": _wmma,
-    "membar": _fence, "fence": _fence, "nanosleep": _nothing, "prefetch": _nothing, "prefetchu": _nothing,
-    "discard": _nothing, "pmevent": _nothing,
 }  # fmt: skip

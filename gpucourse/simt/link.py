@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpucourse.errors import LaunchError, SimulatorLacks
-from gpucourse.simt.compile import Compiled, compile_ptx
-from gpucourse.simt.flow import Block, Flow, reads, waiting_functions, writes
+from gpucourse.errors import CompileError, LaunchError, SimulatorLacks
+from gpucourse.simt import forms
+from gpucourse.simt.calls import FunctionTable, Sizes, pointer_of, sizes_of_call
+from gpucourse.simt.compile import SOURCE_NAME, Compiled, compile_ptx
+from gpucourse.simt.flow import Block, Flow, callee, reads, waiting_functions, writes
+from gpucourse.simt.heap import Heap
 from gpucourse.simt.instructions import DTYPES, UNFIT, Decoder, Getter, Place, Step, lacks, member_mask
 from gpucourse.simt.memory import SPACE_SHIFT, SPACES, Allocation, registry
 from gpucourse.simt.ptx import (
-    Address,
     Function,
-    Group,
     Immediate,
     Instruction,
     Module,
@@ -34,13 +35,19 @@ from gpucourse.simt.ptx import (
     parse,
 )
 
+#: Bytes of `__constant__` variables that a module may have (CUDA programming guide, compute capabilities).
+MOST_CONSTANT = 1 << 16
 #: Functions that the machine itself provides.
 BUILT_IN = ("vprintf", "__assertfail", "malloc", "free")
 
 
 @dataclass(slots=True)
 class RunBlock:
-    """A decoded block: `steps[i]` executes `instructions[places[i]]` (or drops dead registers)."""
+    """A decoded block: `steps[i]` executes `instructions[places[i]]` (or drops dead registers).
+
+    `guard` decides where lanes go: a branch's predicate, a table's index, the address of a call through a pointer;
+    `sizes` are then the bytes of the call's results and of its arguments.
+    """
 
     block: Block
     steps: list[Step]
@@ -50,12 +57,17 @@ class RunBlock:
     end: Step | None = None
     mask: Getter | None = None
     target: int = 0
+    sizes: Sizes | None = None
 
 
 @dataclass
 class Code:
-    """A decoded function; `order`, `live_in` and `spins` are its flow's, `local_bytes` its local memory."""
+    """A decoded function; `order`, `live_in` and `spins` are its flow's, `local_bytes` its local memory.
 
+    `number` says in which order the functions run that lanes call through pointers at one place.
+    """
+
+    number: int
     function: Function
     blocks: list[RunBlock]
     order: list[int]
@@ -79,6 +91,8 @@ class Program:
         self.allocations: dict[str, Allocation] = {}
         self._arrays: dict[str, NDArray[np.uint8]] = {}
         self._kernels: dict[tuple[str, int], Kernel] = {}
+        self.pointers = FunctionTable(self.module)
+        self.heap: Heap | None = None   # once a kernel that allocates is there
         self._place_variables()
 
     def kernel_names(self) -> list[str]:
@@ -106,6 +120,7 @@ class Program:
     def _place_variables(self) -> None:
         """Reserve addresses first, so that initial values may point at other variables."""
         held = [v for v in self.module.variables.values() if v.space in ("global", "const")]
+        self._check_constants(sum(max(v.size, 1) for v in held if v.space == "const"))
         for variable in held:
             array = np.zeros(max(variable.size, 1), np.uint8)
             self._arrays[variable.name] = array
@@ -113,6 +128,13 @@ class Program:
                 array, f"variable {variable.name}", read_only=variable.space == "const")
         for variable in held:
             self._initialise(variable)
+
+    def _check_constants(self, found: int) -> None:
+        """Raise what NVIDIA's assembler says of too much constant memory."""
+        if found > MOST_CONSTANT:
+            text = (f"File uses too much global constant data ({found:#x} bytes, {MOST_CONSTANT:#x} max): __constant__ "
+                    "variables share 64 KiB. Next step: hand large tables over as arrays")  # fmt: skip
+            raise CompileError(f"ptxas error: {text}", self.source, SOURCE_NAME, self.options)
 
     def _initialise(self, variable: Variable) -> None:
         dtype = DTYPES[variable.type]
@@ -125,9 +147,13 @@ class Program:
         match value:
             case Immediate(bits):
                 return bits
-            case Symbol(name, offset) if name in self.allocations:
-                return self.allocations[name].base + offset
+            case Symbol(name, offset, _, mask) if name in self.allocations or name in self.pointers.addresses:
+                address = self._address(name) + offset
+                return (address & mask) // (mask & -mask) if mask else address
         raise SimulatorLacks(f"the initial value {value} of a variable")
+
+    def _address(self, name: str) -> int:
+        return self.allocations[name].base if name in self.allocations else self.pointers.addresses[name]
 
 
 class Kernel:
@@ -137,7 +163,9 @@ class Kernel:
         self.program, self.function, self.name = program, function, function.name
         self.parameters = _layout(function.parameters)
         self.parameter_bytes = max((at + v.size for v, at in self.parameters), default=0)
-        self._reachable = list(_reachable(program.module, function))
+        self._reachable = list(_reachable(program, function))
+        if program.heap is None and any(f.name in ("malloc", "free") for f in self._reachable):
+            program.heap = Heap()
         self.shared_gap = shared_gap
         self.shared = _layout(self._shared_variables(), shared_gap)
         self.static_shared_bytes = max((at + v.size for v, at in self.shared), default=0)
@@ -145,11 +173,12 @@ class Kernel:
     @cached_property
     def codes(self) -> dict[str, Code]:
         """Decoded functions by name; raises `SimulatorLacks` for an instruction that is not known."""
-        return {f.name: self._decode(f) for f in self._reachable if f.name not in BUILT_IN}
+        held = [f for f in self._reachable if f.name not in BUILT_IN]
+        return {f.name: self._decode(number, f) for number, f in enumerate(held)}
 
     @cached_property
-    def _waiting(self) -> frozenset[str]:
-        return waiting_functions(self._reachable)
+    def _waiting(self) -> frozenset[str | None]:
+        return waiting_functions(self._reachable, self.program.pointers.taken)
 
     @cached_property
     def parameter_names(self) -> list[str]:
@@ -164,19 +193,20 @@ class Kernel:
         shared += [v for v in self.program.module.variables.values() if v.space == "shared" and v.name in used]
         return sorted(shared, key=lambda v: v.size == 0)
 
-    def _decode(self, function: Function) -> Code:
+    def _decode(self, number: int, function: Function) -> Code:
         flow = Flow(function, self._waiting)
         local = _layout([v for v in function.variables if v.space == "local"])
         places = {v.name: Place("local", at) for v, at in local}
         places |= {v.name: Place("shared", at) for v, at in self.shared}
         places |= {n: Place("global", a.base) for n, a in self.program.allocations.items()}
+        places |= {n: Place("global", at) for n, at in self.program.pointers.addresses.items()}
         if function.is_entry:
             places |= {v.name: Place("param", at) for v, at in self.parameters}
         constants = tuple(a.base for a in self.program.allocations.values() if a.read_only)
         decoder = Decoder(function, places, _flushed(function), constants)
         blocks = [_run_block(decoder, flow, block) for block in flow.blocks]
         bytes_needed = max((at + v.size for v, at in local), default=0)
-        return Code(function, blocks, flow.order, flow.live_in, flow.spins, -(-bytes_needed // 16) * 16)
+        return Code(number, function, blocks, flow.order, flow.live_in, flow.spins, -(-bytes_needed // 16) * 16)
 
 
 def _layout(variables: Iterable[Variable], gap: int = 0) -> list[tuple[Variable, int]]:
@@ -195,30 +225,30 @@ def _symbols(instruction: Instruction) -> Iterator[str]:
             yield name
 
 
-def callee_name(call: Instruction) -> str:
-    """The function a call names; raises `SimulatorLacks` for a call through a pointer."""
-    for operand in call.operands:
-        if isinstance(operand, Symbol):
-            return operand.name
-        if isinstance(operand, Register):
-            break
-    raise SimulatorLacks("calls through function pointers", str(call), call.line or None)
-
-
-def _reachable(module: Module, entry: Function) -> Iterator[Function]:
+def _reachable(program: Program, entry: Function) -> Iterator[Function]:
     seen, work = {entry.name}, [entry]
     while work:
         function = work.pop()
         yield function
         for item in function.body:
             if isinstance(item, Instruction) and item.parts[0] == "call":
-                name = callee_name(item)
-                target = module.functions.get(name)
-                if target is None or (target.declared_only and name not in BUILT_IN):
-                    raise SimulatorLacks(f"the function {name}", str(item), item.line or None)
-                if name not in seen:
-                    seen.add(name)
-                    work.append(target)
+                for target in _targets(program, function, item):
+                    if target.name not in seen:
+                        seen.add(target.name)
+                        work.append(target)
+
+
+def _targets(program: Program, function: Function, call: Instruction) -> Iterable[Function]:
+    """What a call may reach; raises `SimulatorLacks` for a function that is only declared."""
+    name, functions = callee(call), program.module.functions
+    if name is None and not any(isinstance(o, Register) for o in call.operands):
+        raise lacks(call)   # it calls nothing
+    if name is None:
+        return [f for f in program.pointers.targets(function, call) if not f.declared_only or f.name in BUILT_IN]
+    target = functions.get(name)
+    if target is None or (target.declared_only and name not in BUILT_IN):
+        raise SimulatorLacks(f"the function {name}", str(call), call.line or None)
+    return [target]
 
 
 def _source_parameters(source: str, mangled: str, count: int) -> list[str]:
@@ -272,12 +302,15 @@ def _finish(decoder: Decoder, run: RunBlock, block: Block) -> None:
     end = block.end
     if end is None:
         return
+    forms.check_end(end, decoder.types)
     if end.guard is not None and block.kind in ("branch", "skip"):
         guard = Register(end.guard.name, end.guard.negated != (block.kind == "skip"))
         run.guard = decoder.get(guard, "pred")
     if block.kind == "table":
         run.end = None
         run.guard = decoder.get(end.operands[0], "u32")
+    if block.kind == "call" and (pointer := pointer_of(end)) is not None:
+        run.guard, run.sizes = decoder.get(pointer, "u64"), sizes_of_call(decoder.function, end)
     if block.kind == "warp":
         run.end, run.mask = decoder.step(end), member_mask(decoder, end)
     run.target = block.targets[0] if block.targets else 0
@@ -307,24 +340,6 @@ def _drop(names: tuple[str, ...]) -> Step:
             registers.pop(name, None)
 
     return step
-
-
-def operand_values(call: Instruction) -> tuple[list[str], list[str]]:
-    """(names that receive results, names of arguments) of a call."""
-    groups = [o for o in call.operands if isinstance(o, Group)]
-    first_is_result = bool(call.operands) and isinstance(call.operands[0], Group)
-    results = groups[0].items if first_is_result else ()
-    rest = groups[1:] if first_is_result else groups
-    arguments = rest[0].items if rest else ()
-    return [_symbol_name(o) for o in results], [_symbol_name(o) for o in arguments]
-
-
-def _symbol_name(operand: Operand) -> str:
-    if isinstance(operand, Symbol | Register):
-        return operand.name
-    if isinstance(operand, Address) and isinstance(operand.base, Symbol):
-        return operand.base.name
-    raise SimulatorLacks(f"the call operand {operand}")
 
 
 LOCAL_WINDOW = SPACES["local"] << SPACE_SHIFT

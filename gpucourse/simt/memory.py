@@ -54,7 +54,12 @@ class Space(Protocol):
 
 
 class Allocation:
-    """`size` bytes at virtual address `base`; `data` is a uint8 view of the array behind it."""
+    """`size` bytes at virtual address `base`; `data` is a uint8 view of the array behind it.
+
+    `usable` flags the bytes that may be accessed; None stands for all.
+    """
+
+    usable: NDArray[np.bool_] | None = None
 
     def __init__(self, base: int, data: NDArray[np.uint8], name: str, read_only: bool = False) -> None:
         self.base, self.data, self.name, self.read_only = base, data, name, read_only
@@ -74,6 +79,18 @@ class Allocation:
     def offsets(self, address: Values) -> Values:
         """Byte offsets, uint64; addresses below `base` wrap to huge ones."""
         return address - self._base
+
+    def fits(self, offset: Ints, size: int) -> NDArray[np.bool_]:
+        """Whether accesses of `size` bytes at these offsets, which are in the allocation, touch usable bytes only."""
+        inside = offset <= self.size - size
+        if self.usable is None:
+            return inside
+        last = np.minimum(offset + (size - 1), self.size - 1)
+        return inside & self.usable[offset] & self.usable[last]
+
+    def meant(self, offset: int) -> tuple[str, int, int]:
+        """(name, first byte, end) of what an access near an offset probably meant."""
+        return self.name, self.first, self.size
 
 
 class Memory(Space):
@@ -155,6 +172,8 @@ class Memory(Space):
         offset = allocation.offsets(address)
         if offset.max() > allocation.size - size or (size > 1 and _misaligned(offset, size)):
             return None, _NOTHING
+        if allocation.usable is not None and not allocation.fits(offset.view(np.int64), size).all():
+            return None, _NOTHING
         return allocation, (offset >> _SHIFT[size]).view(np.int64)
 
     def _several(self, address: Values, size: int) -> list[tuple[Allocation, Ints, Ints]]:
@@ -173,9 +192,9 @@ class Memory(Space):
         return found
 
     def _check(self, allocation: Allocation, chosen: Ints, offset: Values, size: int) -> None:
-        beyond = np.flatnonzero(offset > max(allocation.size - size, 0))
-        if len(beyond) or allocation.size < size:
-            at = int(beyond[0]) if len(beyond) else 0
+        beyond = np.flatnonzero(~allocation.fits(offset.view(np.int64), size))
+        if len(beyond):
+            at = int(beyond[0])
             text = self.describe(allocation.base + int(offset[at]), size)
             raise AccessFault("bounds", int(chosen[at]), text)
         crooked = np.flatnonzero(offset & np.uint64(size - 1))
@@ -192,10 +211,11 @@ class Memory(Space):
             return f"accesses {size} bytes at address {address}: a null pointer"
         if near is None or not -RED_ZONE < address - near.base < near.size + RED_ZONE:
             return f"accesses {size} bytes at address {address:#x}, where no array is"
-        offset, length = address - near.base - near.first, near.size - near.first
+        name, first, end = near.meant(address - near.base)
+        offset, length = address - near.base - first, end - first
         if offset % size or length % size:
-            return f"accesses bytes {offset} to {offset + size - 1} of {near.name}, which has {length} bytes"
-        return f"accesses element {offset // size} of {near.name}, which has {length // size}"
+            return f"accesses bytes {offset} to {offset + size - 1} of {name}, which has {length} bytes"
+        return f"accesses element {offset // size} of {name}, which has {length // size}"
 
 
 _NOTHING = np.zeros(0, np.int64)

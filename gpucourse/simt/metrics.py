@@ -407,7 +407,7 @@ class Profiler(Trace):
         _executed(self._warp_wide, operation, f)
 
     def diverges(self, f: Fragment, branch: Instruction, taken: Values) -> None:
-        if branch.parts[0] in ("bra", "brx"):
+        if branch.parts[0] in ("bra", "brx", "call"):
             self.lines[branch.line].divergent_branches += divergent_warps(f.lanes.slot, taken)
 
     def access(self, access: Access) -> None:
@@ -420,7 +420,7 @@ class Profiler(Trace):
         for run, warps, lanes in self._blocks.values():
             for instruction in run.block.code if run.block.kind == "warp" else run.instructions:
                 self._instruction(instruction, warps, lanes)
-            if run.block.kind in ("branch", "table") and (run.guard is not None):
+            if run.block.kind in ("branch", "table", "call") and (run.guard is not None):
                 self.lines[run.block.end.line].branches += warps
         for instruction, warps, lanes in self._warp_wide.values():
             self._instruction(instruction, warps, lanes)

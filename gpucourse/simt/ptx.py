@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gpucourse.errors import CourseError
 
@@ -52,11 +52,15 @@ class Immediate:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """The name of a variable, function or label, plus `offset` bytes; `generic` for a generic address."""
+    """The name of a variable, function or label, plus `offset` bytes; `generic` for a generic address.
+
+    `mask` picks bits of the address, as initial values of packed structs do: `0xFF00(f)` is its second byte.
+    """
 
     name: str
     offset: int = 0
     generic: bool = False
+    mask: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,8 @@ class Variable:
 class Function:
     """An entry or device function; `declared_only` for an `.extern` without a body.
 
-    `registers` maps each register to its type, `tables` each `.branchtargets` list to its labels.
+    `registers` maps each register to its type, `tables` each `.branchtargets` (`.calltargets`) list to its labels
+    (functions).
     """
 
     name: str
@@ -327,7 +332,23 @@ def _initial(cursor: _Cursor) -> tuple[Operand, ...]:
             values += _initial(cursor)
             cursor.accept(",")
         return values
-    return (_operand(cursor, lambda name: name),)
+    value = _operand(cursor, _as_written)
+    if isinstance(value, Immediate) and cursor.accept("("):
+        return (_masked(cursor, value.value),)
+    return (value,)
+
+
+def _as_written(name: str) -> str:
+    return name
+
+
+def _masked(cursor: _Cursor, mask: int) -> Symbol:
+    """The rest of `0xFF00(symbol)`."""
+    inner = _operand(cursor, _as_written)
+    cursor.expect(")")
+    if not isinstance(inner, Symbol):
+        raise PtxError(f"a mask of {_show(inner)}, which is no symbol", cursor.line)
+    return replace(inner, mask=mask)
 
 
 def _function(cursor: _Cursor, is_entry: bool) -> Function:
@@ -449,7 +470,7 @@ class _Body:
 
     def _label(self, name: str) -> None:
         cursor = self._cursor
-        if cursor.accept(".branchtargets"):
+        if cursor.accept(".branchtargets") or cursor.accept(".calltargets"):
             self.tables[name] = tuple(t.text for t in cursor.until(";") if t.kind == "name")
         elif cursor.accept(".callprototype"):
             cursor.until(";")

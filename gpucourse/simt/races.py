@@ -106,6 +106,20 @@ class Shadow:
             for slot in self.slots.values():
                 slot.rows = np.repeat(slot.rows, 2, axis=1)
 
+    def grow(self, size: int) -> None:
+        """Make room for memory of `size` bytes; what is remembered stays."""
+        if size <= self.size:
+            return
+        self.size = max(size, 2 * self.size)
+        for slot in self.slots.values():
+            rows, slot.rows = slot.rows, _Slot(-(-self.size // self.granule)).rows
+            slot.rows[:, : rows.shape[1]] = rows
+
+    def forget(self, start: int, size: int) -> None:
+        """Forget who accessed these bytes: they begin a new life."""
+        for slot in self.slots.values():
+            slot.rows[0, start // self.granule : -(-(start + size) // self.granule)] = -1
+
     def _slot(self, name: str) -> _Slot:
         if name not in self.slots:
             self.slots[name] = _Slot(-(-self.size // self.granule))

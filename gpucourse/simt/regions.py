@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucourse.simt.heap import Heap
 from gpucourse.simt.memory import Allocation, Strips
 from gpucourse.simt.ptx import Instruction, Variable
 from gpucourse.simt.races import Shadow
@@ -98,6 +99,16 @@ def global_region(
     return Region(allocation.data, Shadow(allocation.size, instructions), unwritten, covered, place)
 
 
+def heap_region(heap: Heap, instructions: list[Instruction]) -> Region:
+    """The region of a program's heap as far as it was used; it grows with `malloc`."""
+
+    def place(byte: int, size: int) -> Place:
+        name, low, high = heap.meant(byte)
+        return Place(_short(name), (byte - low) // size, (high - low) // size, name.partition("`malloc`")[2])
+
+    return Region(heap.data, Shadow(heap.used, instructions), np.zeros(heap.size, bool), None, place)
+
+
 def _nearest(views: list[tuple[int, int, str]], byte: int) -> tuple[int, int, str] | None:
     """The view that holds a byte, or else lies next to it."""
     return min(views, key=lambda v: max(v[0] - byte, byte - v[1] + 1, 0), default=None)
@@ -105,7 +116,7 @@ def _nearest(views: list[tuple[int, int, str]], byte: int) -> tuple[int, int, st
 
 def _short(name: str) -> str:
     """`x` of "`x` (float32, 1000 elements)"."""
-    quoted = re.match(r"`([^`]*)`", name)
+    quoted = re.search(r"`([^`]*)`", name)
     return quoted[1] if quoted else name.removeprefix("variable ")
 
 

@@ -198,7 +198,8 @@ class Fragment:
     @property
     def place(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Where the lanes are: sorts so that the place that must run first is the least."""
-        order = (*(f.code.order[f.block] for f in self.stack), self.code.order[self.block])
+        callers = (n for f in self.stack for n in (f.code.number, f.code.order[f.block]))
+        order = (*callers, self.code.number, self.code.order[self.block])
         return (*order, _LAST), (*(id(f.code) for f in self.stack), id(self.code), self.local_base)
 
 

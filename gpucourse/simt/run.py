@@ -25,8 +25,9 @@ from gpucourse.errors import (
     OutOfBounds,
     SimulatorLacks,
 )
-from gpucourse.simt import builtins, link
+from gpucourse.simt import builtins, calls, link
 from gpucourse.simt.barriers import Barriers
+from gpucourse.simt.flow import callee
 from gpucourse.simt.instructions import UNFIT, Step
 from gpucourse.simt.link import Code, Kernel, Program, RunBlock
 from gpucourse.simt.memory import AccessFault, Allocation, Memory, Strips, registry
@@ -43,6 +44,7 @@ from gpucourse.simt.registers import (
     merge,
     raw,
     select,
+    spread,
     whole,
 )
 from gpucourse.simt.trace import Trace
@@ -143,6 +145,8 @@ def _bound(kernel: Kernel, args: Sequence[Any]) -> tuple[NDArray[np.uint8], Memo
     memory, data = Memory(), np.zeros(max(kernel.parameter_bytes, 1), np.uint8)
     for allocation in kernel.program.allocations.values():
         memory.add(allocation)
+    if kernel.program.heap is not None:
+        memory.add(kernel.program.heap)
     for number, (value, (variable, at)) in enumerate(zip(args, kernel.parameters, strict=True)):
         held = _argument_bytes(value, memory, f"`{kernel.parameter_names[number]}`")
         if len(held) != variable.size:
@@ -463,7 +467,7 @@ class Wave:
     def _return(self, f: Fragment) -> Fragment:
         frame = f.stack[-1]
         call = frame.code.blocks[frame.block - 1].block.end
-        results, _ = link.operand_values(call)
+        results, _ = calls.operand_values(call)
         registers = frame.registers
         for name, variable in zip(results, f.code.function.returns, strict=False):
             registers[name] = f.registers.get(variable.name, np.zeros((1, variable.size), np.uint8))
@@ -474,8 +478,42 @@ class Wave:
     def _call(self, f: Fragment, run: RunBlock) -> Fragment | None:
         call = run.block.end
         assert call is not None
-        name = link.callee_name(call)
-        results, arguments = link.operand_values(call)
+        name = callee(call)
+        if name is not None:
+            return self._enter(f, call, name)
+        return self._call_pointers(f, run, call)
+
+    def _call_pointers(self, f: Fragment, run: RunBlock, call: Instruction) -> Fragment | None:
+        """Call what each lane's pointer means, one function after another; the lanes meet again behind the call."""
+        assert run.guard is not None
+        addresses = spread(run.guard(f), f.lanes.count)
+        chosen = {address: addresses == address for address in np.unique(addresses).tolist()}
+        names = [self._pointed_at(f, run, call, address, lanes) for address, lanes in chosen.items()]
+        if len(names) == 1:
+            return self._enter(f, call, names[0])
+        if self.trace is not None:
+            first = np.searchsorted(f.lanes.warp, f.lanes.warp)   # as in `_table`
+            self.trace.diverges(f, call, addresses != addresses[first])
+        for name, lanes in zip(names, chosen.values(), strict=True):
+            self.queue(self._enter(select(f, lanes, f.block), call, name))
+        return None
+
+    def _pointed_at(self, f: Fragment, run: RunBlock, call: Instruction, address: int, lanes: Values) -> str:
+        """Name of the function at an address that some lanes of `f` call; a `KernelFault` for a bad address."""
+        assert run.sizes is not None
+        kernel = self.machine.kernel
+        target = kernel.program.pointers.at(address)
+        if target is None or calls.sizes_of_function(target) != run.sizes:
+            there = self.machine.memory.find(address)
+            problem = calls.complaint(address, target, run.sizes, there.name if there else None)
+            raise builtins.fault(select(f, lanes, f.block), call, problem)
+        if target.name not in kernel.codes and target.name not in link.BUILT_IN:
+            raise SimulatorLacks(f"a call through a pointer to {target.name}", str(call), call.line or None)
+        return target.name
+
+    def _enter(self, f: Fragment, call: Instruction, name: str) -> Fragment:
+        """The lanes of `f` at the beginning of a function, or behind the call of a built-in one."""
+        results, arguments = calls.operand_values(call)
         if name in link.BUILT_IN:
             builtins.call(name, f, call, results, [f.registers[a] for a in arguments])
             f.block += 1

@@ -27,11 +27,12 @@ from gpucourse.errors import (
     Trapped,
 )
 from gpucourse.simt.happens import Order
+from gpucourse.simt.heap import Heap
 from gpucourse.simt.link import Kernel, Program
-from gpucourse.simt.memory import owner_of, registry
+from gpucourse.simt.memory import Allocation, owner_of, registry
 from gpucourse.simt.ptx import Instruction
 from gpucourse.simt.races import ATOMIC, PLAIN, Race, strength
-from gpucourse.simt.regions import Flags, Region, global_region, shared_region
+from gpucourse.simt.regions import Flags, Region, global_region, heap_region, shared_region
 from gpucourse.simt.registers import WARP, Dim3, Fragment, Ints, Values
 from gpucourse.simt.run import BUDGET, DEFAULT_SHARED, MAX_SHARED, checked_shape, launch
 from gpucourse.simt.trace import Access, Trace
@@ -48,9 +49,10 @@ DIVERGENT_BARRIER = "barrier in divergent code"
 BARRIER_NOT_REACHED = "barrier not reached by all"
 ENDLESS = "endless wait"
 ASSERT = "assertion"
+FAULT = "fault"
 KINDS = (
     OUT_OF_BOUNDS, MISALIGNED, READ_ONLY, UNINITIALIZED, RACE, RACE_BETWEEN_BLOCKS, MISSING_SYNCWARP,
-    DIVERGENT_BARRIER, BARRIER_NOT_REACHED, ENDLESS, ASSERT,
+    DIVERGENT_BARRIER, BARRIER_NOT_REACHED, ENDLESS, ASSERT, FAULT,
 )  # fmt: skip
 #: Bytes between shared variables, so that an index too far does not land in the neighbor.
 RED_ZONE = 2048
@@ -193,7 +195,7 @@ _FAULTS: tuple[tuple[type[KernelFault], str], ...] = (
 
 
 def _from_fault(fault: KernelFault) -> Finding:
-    kind = next((kind for error, kind in _FAULTS if isinstance(fault, error)), ASSERT)
+    kind = next((kind for error, kind in _FAULTS if isinstance(fault, error)), FAULT)
     if kind == OUT_OF_BOUNDS and "read-only" in str(fault):
         kind = READ_ONLY
     text = re.sub(rf"^line {fault.line}: ", "", str(fault))
@@ -255,13 +257,26 @@ class Sanitizer(Trace):
             start = allocation.offsets(access.address).view(np.int64)
             mine = left[(start[left] >= 0) & (start[left] < allocation.size)]
             fits = np.zeros(len(start), bool)
-            fits[mine] = start[mine] <= allocation.size - access.bytes
-            base = allocation.base
-            if base not in self._regions:
-                self._regions[base] = global_region(
-                    allocation, self._instructions, self._unwritten.get(base), self._views.get(base, []))
-            self._watch(self._regions[base], access, start, fits)
+            fits[mine] = allocation.fits(start[mine], access.bytes)
+            self._watch(self._global_region(allocation), access, start, fits)
             left = np.setdiff1d(left, mine, assume_unique=True)
+
+    def _global_region(self, allocation: Allocation) -> Region:
+        base = allocation.base
+        if base not in self._regions:
+            self._regions[base] = heap_region(allocation, self._instructions) if isinstance(allocation, Heap) else (
+                global_region(allocation, self._instructions, self._unwritten.get(base), self._views.get(base, [])))
+        return self._regions[base]
+
+    def allocate(self, wave: Any, blocks: list[tuple[int, int]]) -> None:
+        """New blocks are unwritten, and nobody has accessed them in this life."""
+        heap = self._machine.kernel.program.heap
+        region = self._global_region(heap)
+        region.shadow.grow(heap.used)
+        for start, size in blocks:
+            region.shadow.forget(start, size)
+            assert region.unwritten is not None
+            region.unwritten[start : start + size] = True
 
     def _shared_region(self, wave: Any) -> Region:
         if id(wave) not in self._regions:

@@ -73,6 +73,9 @@ class Trace:
     def access(self, access: Access) -> None:
         """Lanes are about to load, store or update memory."""
 
+    def allocate(self, wave: Any, blocks: list[tuple[int, int]]) -> None:
+        """`malloc` has given these parts of the program's heap to lanes of `wave`: (first byte, bytes)."""
+
     def fence(self, f: Fragment, fence: Instruction) -> None:
         """The lanes of `f` execute a memory fence."""
 

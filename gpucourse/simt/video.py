@@ -92,7 +92,7 @@ def _mask(selector: str, count: int) -> list[int]:
 def _picked(selector: str, count: int, first: int) -> list[int]:
     """Which elements of a and b (numbered through) a selector such as "b7654" picks, for element 0 first."""
     digits = _digits(selector, count) or list(range(first, first + count))
-    if len(digits) != count or max(digits) >= 2 * count:
+    if len(digits) != count:
         raise ValueError(selector)
     return digits
 

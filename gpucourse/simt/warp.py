@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from gpucourse.simt.memory import AccessFault
 from gpucourse.simt.registers import WARP, Ints, Lanes, Values, spread
 
 
@@ -44,6 +45,17 @@ def _back(lanes: Lanes, per_warp: Values) -> Values:
     place, _ = cells(lanes)
     out: Values = per_warp[place // WARP]
     return out
+
+
+def check_members(lanes: Lanes, mask: Values) -> None:
+    """Raise `AccessFault` for a lane that its own mask does not name: PTX leaves undefined what it gets."""
+    if len(mask) == 1 and mask[0] == 0xFFFFFFFF:
+        return
+    outside = np.flatnonzero((spread(mask, lanes.count) >> lanes.lane.astype(np.uint32) & 1) == 0)
+    if len(outside):
+        at, number = int(outside[0]), int(spread(mask, lanes.count)[outside[0]])
+        text = f"lane {lanes.lane[at]} takes part in a warp-wide operation whose mask {number:#010x} does not name it"
+        raise AccessFault("kernel", at, f"{text}; keep the lane out, or put its bit into the mask")
 
 
 def shuffle(lanes: Lanes, mode: str, value: Values, place: Values, clamp: Values) -> tuple[Values, Values]:

@@ -152,3 +152,12 @@ def run_body(
     """Launch `body_ptx(...)`; `arrays` are written in place, `options` go to `launch`."""
     program = Program(ptx=body_ptx(body, len(arrays), module, extra_parameters))
     return launch(program, "k", (blocks,), (threads,), (*arrays, *arguments), **options)
+
+
+def in_three_ways(instruction: str, before: str = "", after: str = "") -> str:
+    """The instruction for all threads, inside a branch that every third takes (%i % 3 == 1), guarded for the others.
+
+    `before` and `after` stand around each of the three.
+    """
+    ways = (f"{instruction};", f"@!%p1 bra OVER; {instruction}; OVER:", f"@!%p1 {instruction};")
+    return "rem.u32 %r30, %i, 3; setp.eq.u32 %p1, %r30, 1; " + "".join(f"{before} {way} {after}" for way in ways)

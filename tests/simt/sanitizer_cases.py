@@ -367,4 +367,42 @@ CASES = (
 #define assert(c)
  assert(x[I] < 0); y[I] = x[I];
 }""", like=s.ASSERT),
+    # --- function pointers, malloc and free ----------------------------------------------------------------
+    Case("a number called as a function", XY + """) {
+ auto add = +[](float v) { return v + 1; };
+ auto f = x[I] < 70 ? add : (decltype(add))(long long)x[I];
+ y[I] = f(x[I]); //!
+}""", s.FAULT),
+    Case("freed twice", XY + ") {\n void* p = malloc(8);\n free(p);\n if (x[I] == 77) free(p); //!\n}", s.FAULT),
+    Case("an array freed", XY + ") {\n if (I == 0) free(y); //!\n}", s.FAULT),
+    Case("functions by their pointers", XY + """) {
+ auto add = +[](float v) { return v + 1; };
+ auto f = x[I] < 70 ? add : +[](float v) { return v - 1; };
+ y[I] = f(x[I]);
+}""", like=s.FAULT),
+    Case("nothing freed", XY + ") { void* p = x[I] < 0 ? malloc(8) : nullptr; free(p); }", like=s.FAULT),
+    Case("freed by another thread", XY + """) {
+ __shared__ float* p[64];
+ p[T] = (float*)malloc(4);
+ *p[T] = x[I];
+ __syncthreads();
+ y[I] = *p[63 - T];
+ free(p[63 - T]);
+}""", like=s.FAULT),
+    Case("past the end of a block of malloc", XY + """) {
+ float* p = (float*)malloc(12);
+ p[(int)x[I] & 3] = 1; //!
+ y[I] = p[0];
+}""", s.OUT_OF_BOUNDS, array="malloc", index=3),
+    Case("memory from malloc summed up", XY + """) {
+ float* p = (float*)malloc(12);
+ p[0] = x[I];
+ y[I] = p[0] + p[2]; //!
+}""", s.UNINITIALIZED, array="malloc", index=2),
+    Case("memory from malloc, used in turn", XY + """) {
+ for (int j = 0; j < 3; ++j) {
+  float* p = (float*)malloc(50000);
+  if (p) { p[0] = x[I]; p[j] = 1; y[I] += p[0]; free(p); }
+ }
+}""", like=s.RACE),
 )  # fmt: skip

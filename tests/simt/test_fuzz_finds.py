@@ -34,6 +34,8 @@ def run(body: str, schedule: str = "lockstep") -> np.ndarray:
 
 #: Each made NumPy or Python raise something else once.
 UNFIT = {
+    "a call of nothing": "call.uni ;",
+    "a call of a number": "call 8, (%r1);",
     "a test of packed halves": "testp.infinite.f16x2 %p1, %r2;",
     "a modifier that votes do not have": "vote.sync.wide.ballot.b32 %r3, %p2, 1;",
     "packed halves for a 16-bit cell": "@%p1 st.shared.f16x2 [buffer+8], %r3;",

@@ -11,6 +11,7 @@ import weakref
 import numpy as np
 import pytest
 
+from gpucourse.errors import CompileError
 from gpucourse.simt.link import Program
 from gpucourse.simt.run import launch
 
@@ -57,3 +58,12 @@ def test_a_launch_lets_go_of_its_arrays_at_once(schedule: str) -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_a_module_has_64_kib_of_constant_memory() -> None:
+    source = '__constant__ int c[%d];\nextern "C" __global__ void k(int* o) { o[0] = c[o[1]]; }'
+    out = np.full(2, 7, np.int32)
+    launch(Program(source % 16384), "k", (1,), (32,), [out])
+    assert out[0] == 0
+    with pytest.raises(CompileError, match=r"too much global constant data \(0x10004 bytes, 0x10000 max\).*as arrays"):
+        Program(source % 16385)

@@ -14,12 +14,7 @@ from tests.simt.conformance.catalogue import KERNELS
 from tests.simt.conformance.kernel import Arguments, Kernel, compare, seeded
 
 #: Kernels that the simulator cannot run, or gets wrong, and why; each is noticed when it begins to pass.
-_POINTERS = "calls through function pointers are not simulated"
-EXPECTED_FAILURES: dict[str, str] = {
-    "function_pointers": _POINTERS,
-    "virtual_functions": _POINTERS,
-    "device_malloc": "malloc inside a kernel is not simulated",
-}
+EXPECTED_FAILURES: dict[str, str] = {}
 
 BUDGET = 300_000  # instructions without a block finishing: far more than any kernel here needs
 SCHEDULES = ("lockstep", "adversarial")

@@ -1,4 +1,4 @@
-"""Tests of `gpucourse.doctor`: what it advises on many faked machines, and that no probe can break it."""
+"""Tests of `gpucourse.examination`: what it advises on many faked machines, and that no probe can break it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 from fake_system import HEADERS, MACHINES, PAGES, TORCH, WRITTEN, FakeSystem, torch_says, with_gpu
 
 from gpucourse import __main__ as command_line
-from gpucourse import backend, doctor
+from gpucourse import backend
+from gpucourse import examination as doctor
 from gpucourse.backend import Answer, System
 
 ROOT = Path(__file__).parent.parent
