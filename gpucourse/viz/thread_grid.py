@@ -304,8 +304,9 @@ def _tints(grid: ThreadGrid) -> NDArray[Any]:
     """The color of each thread."""
     does = grid.does()
     row, column = np.indices(does.shape)
-    table: NDArray[Any] = np.array([_LOOKS[what].tints for what in sorted(_LOOKS)])
-    return table[does, (column // grid.block[0] + row // grid.block[1]) % 2]
+    table = np.array([_LOOKS[what].tints for what in sorted(_LOOKS)])
+    tints: NDArray[Any] = table[does, (column // grid.block[0] + row // grid.block[1]) % 2]
+    return tints
 
 
 def _texts(grid: ThreadGrid) -> NDArray[Any]:
