@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,6 +215,7 @@ class Sanitizer(Trace):
         self._stale_reads: dict[tuple[Any, ...], int] = {}  # finding -> plain load that races with an atomic
         self._before_swap: set[int] = set()
         self._regions: dict[int, Region] = {}
+        self._shared: WeakKeyDictionary[Any, Region] = WeakKeyDictionary()   # by wave, not by its id: ids come again
         self._instructions: list[Instruction] = []
         self._arrived: dict[tuple[int, int], list[tuple[Ints, Instruction]]] = {}
 
@@ -279,12 +281,12 @@ class Sanitizer(Trace):
             region.unwritten[start : start + size] = True
 
     def _shared_region(self, wave: Any) -> Region:
-        if id(wave) not in self._regions:
+        if wave not in self._shared:
             kernel = self._machine.kernel
             end = wave.shared.size - kernel.shared_gap
-            self._regions[id(wave)] = shared_region(
+            self._shared[wave] = shared_region(
                 wave.shared, kernel.shared, end, self._instructions, bool(kernel.shared_gap))
-        return self._regions[id(wave)]
+        return self._shared[wave]
 
     def _watch(self, region: Region, access: Access, start: Ints, fits: Flags) -> None:
         """Look at the lanes that fit into the region (`start` in bytes); the others fault by themselves."""
@@ -389,7 +391,7 @@ class Sanitizer(Trace):
         return threads
 
     def arrive(self, f: Fragment, barrier: Instruction, number: int) -> None:
-        self._arrived.setdefault((id(f.machine), number), []).append((f.lanes.slot, barrier))
+        self._arrived.setdefault((f.machine.shape.first, number), []).append((f.lanes.slot, barrier))
 
     def release(self, wave: Any, number: int, slots: Values) -> None:
         """Blocks that all living threads waited in are ordered as a whole, others thread by thread."""
@@ -427,13 +429,13 @@ class Sanitizer(Trace):
     def _take(self, wave: Any, number: int, blocks: Ints) -> list[tuple[Ints, Instruction]]:
         """The arrivals at a barrier of these blocks, which are over with its release."""
         taken, kept = [], []
-        for slots, instruction in self._arrived.pop((id(wave), number), []):
+        for slots, instruction in self._arrived.pop((wave.shape.first, number), []):
             mine = np.isin(slots // self._shape.slots, blocks)
             taken.append((slots[mine], instruction))
             if not mine.all():
                 kept.append((slots[~mine], instruction))
         if kept:
-            self._arrived[id(wave), number] = kept
+            self._arrived[wave.shape.first, number] = kept
         return [(s, i) for s, i in taken if len(s)]
 
     def _check_barrier(self, wave: Any, blocks: Ints, arrived: list[tuple[Ints, Instruction]]) -> None:
