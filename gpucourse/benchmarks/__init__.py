@@ -17,6 +17,7 @@ from gpucourse.benchmarks.photo import (
 )
 from gpucourse.benchmarks.products import matrix_product, matrix_product_torch
 from gpucourse.benchmarks.strides import offset_copy, strided_copy
+from gpucourse.benchmarks.transposes import transpose
 from gpucourse.errors import NotBuiltYet
 
 GPU: dict[str, Benchmark] = {
@@ -44,6 +45,7 @@ CPU: dict[str, Benchmark] = {
 # a lesson's own ladder of kernels or training steps, asked for with --ladder NAME
 LADDERS: dict[str, dict[str, Benchmark]] = {
     "coalescing": {"strided copy": strided_copy, "offset copy": offset_copy},
+    "transpose": {"transpose": transpose},
 }
 
 
