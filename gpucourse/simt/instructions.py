@@ -797,9 +797,10 @@ def _ld_call_param(
         raise ValueError(instruction)
     name, dtype, puts = address.base.name, DTYPES[kind], [decoder.put(t, kind) for t in targets]
     size, start = dtype.itemsize, address.offset
+    never = np.zeros((1, start + size * len(puts)), np.uint8)   # the result of a guarded call that nobody made
 
     def step(f: Fragment) -> None:
-        held = f.registers[name]
+        held = f.registers.get(name, never)
         for place, put in enumerate(puts):
             at = start + place * size
             put(f, np.ascontiguousarray(held[:, at : at + size]).view(dtype)[:, 0])

@@ -356,7 +356,8 @@ def _function(cursor: _Cursor, is_entry: bool) -> Function:
     name = _name(cursor)
     parameters = _parameters(cursor) if cursor.peek() == "(" else ()
     while cursor.peek() not in ("{", ";"):  # .maxntid, .minnctapersm, .noreturn ...
-        cursor.next()
+        if cursor.next().text == ".pragma":
+            cursor.until(";")
     if cursor.accept(";"):
         return Function(name, is_entry, parameters, returns, {}, (), (), declared_only=True)
     body = _Body(cursor)

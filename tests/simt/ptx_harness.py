@@ -161,3 +161,9 @@ def in_three_ways(instruction: str, before: str = "", after: str = "") -> str:
     """
     ways = (f"{instruction};", f"@!%p1 bra OVER; {instruction}; OVER:", f"@!%p1 {instruction};")
     return "rem.u32 %r30, %i, 3; setp.eq.u32 %p1, %r30, 1; " + "".join(f"{before} {way} {after}" for way in ways)
+
+
+def covers(*opcodes: str) -> Any:
+    """Register opcodes that a test without a table is about; a decorator that leaves the test as it is."""
+    COVERED.update(opcodes)
+    return lambda test: test

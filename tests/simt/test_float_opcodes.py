@@ -367,6 +367,18 @@ def test_slct_by_a_float(opcode):
     assert got.tolist() == want
 
 
+@table([f"{name}.{kind}" for name in ("mov", "selp") for kind in ("f32", "f64")], "opcode")
+def test_moves_keep_all_bits(opcode):
+    name, kind = opcode.split(".")
+    bits = {"f32": np.uint32, "f64": np.uint64}[kind]
+    a, top = np.array(edges(kind), DTYPES[kind]).view(bits), np.iinfo(bits).max
+    a = np.concatenate([a, np.array([top, top // 2, top // 2 - 5], bits)]).view(DTYPES[kind])   # NaNs of all kinds
+    b, first = a[::-1].copy(), np.arange(len(a)) % 2 == 0
+    operands = {"mov": ((kind,), [a]), "selp": ((kind, kind, "pred"), [a, b, first])}[name]
+    got = execute(opcode, operands[0], kind, operands[1])
+    assert got.view(bits).tolist() == (a if name == "mov" else np.where(first, a, b)).view(bits).tolist()
+
+
 # --- conversions -------------------------------------------------------------------------------------
 
 INTEGRAL = {"rni": "rn", "rzi": "rz", "rmi": "rm", "rpi": "rp"}

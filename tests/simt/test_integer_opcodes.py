@@ -178,6 +178,13 @@ def check(opcode, operands, result, rows, oracle):
     assert not wrong, f"{opcode}: operands, got, expected: {wrong[:5]}"
 
 
+@table(f"mad.wide.{kind}" for kind in WIDE)
+def test_wide_product_and_sum(row):
+    kind = row.rpartition(".")[2]
+    rows = list(itertools.product(edges(kind)[::2], edges(kind)[1::2], edges(WIDE[kind])[::2]))
+    check(row, (kind, kind, WIDE[kind]), WIDE[kind], rows, lambda a, b, c: a * b + c)
+
+
 AMOUNTS = (0, 1, 5, 15, 16, 31, 32, 33, 63, 64, 65, 255, 65536, 0xFFFFFFFF)
 
 

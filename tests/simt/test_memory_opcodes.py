@@ -360,6 +360,7 @@ def test_fences_carry_a_message_to_another_block(row, schedule):
     assert out.tolist() == [77] * 32
 
 
+# discard and L2::256B (above) are for sm_80 and later
 HINTS = [f"prefetch{space}.{level} [%d1]" for space in ("", ".global", ".local") for level in ("L1", "L2")]
 HINTS += ["prefetchu.L1 [%d1]", "discard.global.L2 [%d1], 128", "discard.L2 [%d1], 128", "pmevent 3", "pmevent.mask 5",
           "nanosleep.u32 20", "nanosleep.u32 %r2"]  # fmt: skip
@@ -390,7 +391,7 @@ WRONG = [
     ("st.global.u8 [%d1+-1], 1", OutOfBounds, "writes element -1 of .* has 32"),
     ("ld.global.u32 %r1, [%d1+32]", OutOfBounds, "reads element 8 of .* has 8"),
     ("st.global.v4.u32 [%d1+32], {%r1, %r1, %r1, %r1}", OutOfBounds, "writes element 8 of .* has 8"),
-    ("ld.global.u32 %r1, [0]", OutOfBounds, "a null pointer"),
+    ("ld.global.u32 %r1, [%d3]", OutOfBounds, "a null pointer"),
     ("ld.u32 %r1, [%d3]", OutOfBounds, "a null pointer"),
     ("st.u64 [%d3], 1", OutOfBounds, "a null pointer"),
     ("ld.const.u32 %r1, [C+8]", OutOfBounds, "reads element 2 of variable C"),
