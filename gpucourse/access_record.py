@@ -119,9 +119,16 @@ def accesses(
     with copied_call(kernel, grid, block, args, shared_mem) as call:
         recorder = _Recorder()
         call.run(trace=recorder)
-        entry = call.program.kernel(call.name)
-        arrays = [*_parameters(entry, call.args), *_shared(entry, call.shared_bytes, recorder.log)]
-    return Accesses(call.name, call.grid, call.block, {held.name: held for held in arrays}, recorder.log)
+        arrays = arrays_of(call.program.kernel(call.name), call.args, call.shared_bytes, recorder.log)
+    return Accesses(call.name, call.grid, call.block, arrays, recorder.log)
+
+
+def arrays_of(kernel: Kernel, args: Sequence[Any], dynamic: int, log: Sequence[Any]) -> dict[str, Held]:
+    """Return the arrays that a kernel sees, by name: parameters, then shared variables (`dynamic` bytes unnamed).
+
+    `log` are its accesses, each with `space`, `address` and `size`: from them a shared variable's element size is told.
+    """
+    return {held.name: held for held in (*_parameters(kernel, args), *_shared(kernel, dynamic, log))}
 
 
 # --- recording ---------------------------------------------------------------------------------------
@@ -190,7 +197,7 @@ def _parameter(name: str, array: NDArray[Any]) -> Held:
     return Held(name, "global", registry().address(array) - first, shape, array.itemsize)
 
 
-def _shared(kernel: Kernel, dynamic: int, log: Sequence[_Logged]) -> Iterator[Held]:
+def _shared(kernel: Kernel, dynamic: int, log: Sequence[Any]) -> Iterator[Held]:
     """The shared variables; an element is as large as most accesses to the variable are."""
     end = kernel.static_shared_bytes + dynamic
     for variable, start in kernel.shared:
