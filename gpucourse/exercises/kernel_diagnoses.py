@@ -305,7 +305,8 @@ def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
         if _threads(call) < int(np.prod(trial.launch.elements)):
             return f"{text}. Look at that index, and at the condition under which it is used."
         own = "These threads have elements" if several(touches.thread) else "This thread has an element"
-        return f"{text}. {own} of {'their' if 'These' in own else 'its'} own, so not the guard but the index is wrong."
+        text += f". {own} of {'their' if 'These' in own else 'its'} own, so not the guard but the index is wrong"
+        return f"{text}, or it needs a condition of its own."
     return None
 
 
@@ -349,8 +350,9 @@ def unwritten_read(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | 
         who, details = _who(call, finding.block, finding.thread), _details(trial, call, finding)
         text = f"{_capital(who)} reads `{finding.array}[{finding.index}]` before anything was written there{details}."
         adds = re.search(r"\+=|-=|\*=", quoted(call.program.source, finding.line))
-        shared = " (shared)" in finding.message
-        return text + (f" `{adds[0]}` uses what is there; `=` stores." if adds and not shared else "")
+        if " (shared)" in finding.message:
+            return f"{text} Should it have been filled, or does the guard let a thread pass that has no element?"
+        return text + (f" `{adds[0]}` uses what is there; `=` stores." if adds else "")
     return None
 
 
