@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpucourse.exercises.compare import Trap, is_mapping
-from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, by_launches
+from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches
 from gpucourse.exercises.problem import Problem
 
 Arrays = dict[str, Any]
@@ -38,7 +38,7 @@ def make_reversed(rng: np.random.Generator) -> Sequence[Launch]:
 def _reversed(rng: np.random.Generator, blocks: int, block: int) -> Launch:
     x = rng.standard_normal(blocks * block).astype(np.float32)
     due = x.reshape(blocks, block)[:, ::-1].ravel()
-    args = {"x": x, "out": np.full(x.size, np.nan, np.float32)}
+    args = {"x": x, "out": blank(x.size)}
     return Launch((blocks,), (block,), args, {"out": due}, words=f"{blocks} blocks of {block} threads")
 
 
@@ -117,7 +117,7 @@ def _sums(x: Any, left: int = RADIUS, right: int = RADIUS) -> Any:
 
 def _stencil(rng: np.random.Generator, n: int, extra: int) -> Launch:
     x = rng.random(n).astype(np.float32)
-    args = {"x": x, "out": np.full(n, np.nan, np.float32), "n": np.int32(n)}
+    args = {"x": x, "out": blank(n), "n": np.int32(n)}
     blocks = -(-n // STENCIL_BLOCK) + extra
     return Launch((blocks,), (STENCIL_BLOCK,), args, {"out": _sums(x).astype(np.float32)}, rtol=1e-5,
                   words=f"n = {n} in {blocks} blocks of {STENCIL_BLOCK}")  # fmt: skip
@@ -265,7 +265,7 @@ def make_row_sums(rng: np.random.Generator) -> Sequence[Launch]:
 
 def _row_sums(rng: np.random.Generator, blocks: int) -> Launch:
     x = rng.random((32 * blocks, 32)).astype(np.float32)
-    args = {"x": x, "out": np.full(32 * blocks, np.nan, np.float32)}
+    args = {"x": x, "out": blank(32 * blocks)}
     due = {"out": x.astype(np.float64).sum(axis=1).astype(np.float32)}
     return Launch((blocks,), (32,), args, due, rtol=1e-5, words=f"{32 * blocks} rows, {blocks} blocks of 32")
 
@@ -343,7 +343,7 @@ def make_transposed(rng: np.random.Generator) -> Sequence[Launch]:
 
 def _transposed(rng: np.random.Generator, h: int, w: int) -> Launch:
     x = rng.standard_normal((h, w)).astype(np.float32)
-    args = {"x": x, "out": np.full((w, h), np.nan, np.float32), "h": np.int32(h), "w": np.int32(w)}
+    args = {"x": x, "out": blank((w, h)), "h": np.int32(h), "w": np.int32(w)}
     grid = (-(-w // 32), -(-h // 32))
     return Launch(grid, (32, 32), args, {"out": x.T.copy()}, words=f"{h} rows and {w} columns, blocks of 32 x 32")
 
@@ -359,14 +359,25 @@ def row_sectors(rows: int, columns: int) -> int:
 
 
 def _tiles_kept(launch: Launch) -> Arrays:
-    """Each tile goes to its new place, but is not transposed within (where both fit)."""
+    """Each tile goes to its new place, but is not turned within (nan: an element of the tile that nobody filled)."""
     x, (w, h) = launch.args["x"], launch.due["out"].shape
-    out = launch.args["out"].copy()
+    out = np.full((w, h), np.nan, np.float32)
     for row in range(w):
         for column in range(h):
             r, c = column // 32 * 32 + row % 32, row // 32 * 32 + column % 32
             if r < h and c < w:
                 out[row, column] = x[r, c]
+    return {"out": out}
+
+
+def _blocks_kept(launch: Launch) -> Arrays:
+    """Each tile is turned, but stays at its place in x (nan: an element of the tile that nobody filled)."""
+    x, (w, h) = launch.args["x"], launch.due["out"].shape
+    out = launch.args["out"].copy()
+    for row in range(min(w, launch.grid[1] * 32)):
+        for column in range(min(h, launch.grid[0] * 32)):
+            r, c = row // 32 * 32 + column % 32, column // 32 * 32 + row % 32
+            out[row, column] = x[r, c] if r < h and c < w else np.nan
     return {"out": out}
 
 
@@ -404,6 +415,8 @@ TRANSPOSE = Problem(
         traps=(
             KernelTrap(_tiles_kept, "Every tile is in its new place, but not turned: read "
                                     "`tile[threadIdx.x][threadIdx.y]`, the other way round than it was written."),
+            KernelTrap(_blocks_kept, "Every tile is turned, but stays where it was: the block at (blockIdx.x, "
+                                     "blockIdx.y) of x belongs at (blockIdx.y, blockIdx.x) of out."),
         ),
         limits=(
             Limit("global_load_sectors", lambda launch: row_sectors(*launch.args["x"].shape),
@@ -469,7 +482,7 @@ def blurred(x: Any, mode: Any = "edge", radius: int = BLUR_RADIUS) -> Any:
 
 def _blur(rng: np.random.Generator, h: int, w: int) -> Launch:
     x = rng.random((h, w)).astype(np.float32)
-    args = {"x": x, "out": np.full((h, w), np.nan, np.float32), "h": np.int32(h), "w": np.int32(w)}
+    args = {"x": x, "out": blank((h, w)), "h": np.int32(h), "w": np.int32(w)}
     grid = (-(-w // BLUR_TILE), -(-h // BLUR_TILE))
     return Launch(grid, (BLUR_TILE, BLUR_TILE), args, {"out": blurred(x).astype(np.float32)}, rtol=1e-5,
                   words=f"{h} rows and {w} columns, blocks of 16 x 16")  # fmt: skip

@@ -87,7 +87,7 @@ MUTANTS = {
                kernel(TRANSPOSE, ("row = blockIdx.x * 32 + threadIdx.y", "row = blockIdx.y * 32 + threadIdx.y"),
                       ("column = blockIdx.y * 32 + threadIdx.x;\n    if",
                        "column = blockIdx.x * 32 + threadIdx.x;\n    if")),
-               "before anything was written"),
+               "stays where it was"),
     ),
     "05.6": (
         Mutant("no barrier", kernel(BLUR, (BARRIER, "")), "race"),
@@ -100,7 +100,7 @@ MUTANTS = {
                                "dx = 1; dx < 2 * R"), ("sum / 25", "sum / 9")), "3 x 3"),
         Mutant("one element a thread",
                kernel(BLUR, ("y < T + 2 * R; y += T", "y < T; y += T"), ("c < T + 2 * R; c += T", "c < T; c += T")),
-               "before anything was written"),
+               "Should it have been filled"),
         Mutant("no clamp", kernel(BLUR, ("min(max(top + y, 0), h - 1)", "top + y"),
                                   ("min(max(left + c, 0), w - 1)", "left + c")), "before its first element"),
         Mutant("no guard", kernel(BLUR, ("if (row < h && column < w) {", "{")), "the guard"),
