@@ -25,6 +25,7 @@ _HOMES = {
     "sanitize": ("gpucourse.explain", "sanitize"),
     "simulate": ("gpucourse.explain", "simulate"),
     "accesses": ("gpucourse.access_record", "accesses"),
+    "steps": ("gpucourse.stepping", "steps"),
 }
 
 __all__ = ["cp", *_HOMES]

@@ -53,19 +53,24 @@ def test_what_stands_before_a_place_writes_the_register(ptx):
         assert f"{register}," in before
 
 
-@pytest.mark.parametrize(
-    "change", [lambda p: compile_ptx(SOURCE).ptx, lambda p: "", lambda p: p.replace(".section\t.debug_abbrev", ".section\t.gone"),
-               lambda p: p.replace(".b8 144", ".b8 145"), lambda p: p[: len(p) * 3 // 4] + "\n}\n"],
-    ids=["optimized", "empty", "no abbreviations", "no registers", "cut off"],
-)  # fmt: skip
+WITHOUT = {
+    "optimized": lambda ptx: compile_ptx(SOURCE).ptx,
+    "empty": lambda ptx: "",
+    "no abbreviations": lambda ptx: ptx.replace(".section\t.debug_abbrev", ".section\t.gone"),
+    "other operations": lambda ptx: ptx.replace(".b8 144", ".b8 145"),
+    "cut off": lambda ptx: ptx[: len(ptx) * 3 // 4] + "\n}\n",
+}
+
+
+@pytest.mark.parametrize("change", WITHOUT.values(), ids=WITHOUT)
 def test_without_the_sections_no_variable_is_known(ptx, change):
     assert variables(change(ptx)) == []
 
 
-@pytest.mark.parametrize(
-    ("value", "dtype"), [(1.5, "f4"), (-2.25, "f8"), (-7, "i4"), (-7, "i2"), (2**31 + 5, "u4"), (200, "u1"), (-(2**40), "i8")]
-)
+NUMBERS = [(1.5, "f4"), (-2.25, "f8"), (-7, "i4"), (-7, "i2"), (2**31 + 5, "u4"), (200, "u1"), (-(2**40), "i8")]
+
+
+@pytest.mark.parametrize(("value", "dtype"), NUMBERS)
 def test_bits_become_numbers(value, dtype):
     bits = np.frombuffer(np.array([value], dtype).tobytes().ljust(8, b"\0"), np.uint64)
     assert decoded(bits, dtype) == [value]
-    assert decoded(bits | np.uint64(0), dtype) == [value]
