@@ -94,8 +94,7 @@ class Recorder(Trace):
         self._run: RunBlock | None = None
         self._branch: dict[int, Instruction] = {}   # lane -> how its block ends
         self._accesses: list[Access] = []
-        self._before: dict[int, list[Holder]] = {}   # PTX line of an instruction -> who holds what before it,
-        self._after: dict[int, list[Holder]] = {}    # and behind it
+        self._after: dict[int, list[Holder]] = {}   # PTX line of an instruction -> who holds what behind it
         self._homes: dict[tuple[str, str], list[Holder]] = {}   # (function, register) -> whose home it is
 
     # --- hooks ---------------------------------------------------------------------------------------
@@ -120,7 +119,6 @@ class Recorder(Trace):
         accesses, self._accesses = self._accesses, []
         if len(here):
             draft = self._event(lanes, instruction)
-            self._set(draft, lanes, f.code.function.name, self._before.get(instruction.ptx_line, ()))
             names = [name for name in writes(instruction) if name in f.registers and f.registers[name].ndim == 1]
             written = {name: spread(raw(f.registers[name]), f.lanes.count)[here] for name in names}
             self._write(draft, f, lanes, written)
@@ -192,21 +190,16 @@ class Recorder(Trace):
     # --- variables -----------------------------------------------------------------------------------
 
     def _place_variables(self, code: Code) -> None:
-        """Say behind which instruction, or before which that begins a block, a register holds a variable."""
-        body = [item for item in code.function.body if isinstance(item, Instruction)]
-        lines = [instruction.ptx_line for instruction in body]
-        ends = {run.block.end.ptx_line for run in code.blocks if run.block.end and run.block.kind in _UNTOLD}
+        """Say behind which instruction a register holds a variable."""
+        lines = [item.ptx_line for item in code.function.body if isinstance(item, Instruction)]
         for variable in self._known:
             if variable.scope[0] > lines[-1] or variable.scope[1] <= lines[0]:
                 continue
             if variable.home:
                 self._homes.setdefault((code.function.name, variable.home), []).append((variable, variable.home))
             for line, register in variable.places:
-                at = bisect_left(lines, line)
-                if at and lines[at - 1] not in ends:
-                    self._after.setdefault(lines[at - 1], []).append((variable, register))
-                elif at < len(lines):
-                    self._before.setdefault(lines[at], []).append((variable, register))
+                last = lines[bisect_left(lines, line) - 1]
+                self._after.setdefault(last, []).append((variable, register))
 
     def _set(self, draft: Draft, lanes: Ints, function: str, holders: Iterable[Holder]) -> None:
         for variable, register in holders:
@@ -240,8 +233,6 @@ class Recorder(Trace):
                                values if known else [], dtype))  # fmt: skip
 
 
-#: How blocks end of which the machine does not tell after the end.
-_UNTOLD = ("branch", "table", "call", "exit", "barrier")
 _LETTERS = {"f": "f", "s": "i", "u": "u", "b": "u"}
 
 

@@ -105,6 +105,14 @@ def test_numbers_count_from_one():
             recorded.step(wrong)
 
 
+def test_a_loop_on_one_line_makes_a_step_each_time_round():
+    code = 'extern "C" __global__ void f(int* x) {\n int s = 0;\n for (int k = 1; k < 4; k++) s += k;\n x[0] = s;\n}'
+    recorded = steps(cp.RawKernel(code, "f"), (1,), (2,), (cp.zeros(1, cp.int32),))
+    assert [(s.variables["k"], s.variables["s"]) for s in recorded if s.line == 3] == [
+        ((2, 2), (1, 1)), ((3, 3), (3, 3)), ((4, 4), (6, 6)), ((4, 4), (6, 6)),
+    ]  # fmt: skip
+
+
 def test_the_learners_arrays_stay_as_they_are():
     x, log = cp.arange(64, dtype=cp.int32), cp.full(256, 7, cp.int32)
     steps(cp.RawKernel(PATHS, "paths"), (2,), (32,), (x, log, np.int32(64)))
