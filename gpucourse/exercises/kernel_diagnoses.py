@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -182,22 +182,30 @@ def missing_guard(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
     """Threads that have no element and all the same reach past the arrays."""
     for trial in _with(trials, (sanitize.OUT_OF_BOUNDS,)):
         stray = _stray(trial)
-        if stray is None or not idle(stray[0], trial.launch, stray[1].thread).all():
+        if stray is None:
             continue
         witness, touches = stray
-        return _guard_message(trial, witness, touches)
+        launch = _for_array(trial.launch, touches.name)
+        if idle(witness, launch, touches.thread).all():
+            return _guard_message(launch, witness, touches)
     return None
 
 
-def _guard_message(trial: Trial, witness: Witness, touches: Touches) -> str:
+def _for_array(launch: Launch, name: str) -> Launch:
+    """The launch as if its threads were there for the elements of an argument of two dimensions, say a turned one."""
+    shape = np.shape(launch.args.get(name, ()))
+    return launch if launch.extent or len(shape) != 2 else replace(launch, extent=shape[::-1])
+
+
+def _guard_message(launch: Launch, witness: Witness, touches: Touches) -> str:
     side = "before the beginning" if (touches.index < 0).all() else "past the end"
-    details = _bracket(trial.launch.about, in_line(witness.call, int(touches.line[0])))
+    details = _bracket(launch.about, in_line(witness.call, int(touches.line[0])))
     text = f"{_does(witness, touches)} {side} of `{touches.name}`{details}. "
     have, them = ("They have", "them") if several(touches.thread) else ("It has", "it")
     source = witness.call.program.source
     if not re.search(r"\b(if|while|for)\s*\(|\?", source):
         return f"{text}{have} no element of {'their' if them == 'them' else 'its'} own: where is the guard?"
-    beyond = _beyond(witness, trial.launch, touches.thread)
+    beyond = _beyond(witness, launch, touches.thread)
     if beyond and all(found == [limit] and room > limit + 1 for _, found, limit, room in beyond):
         letter, (_, _, limit, _) = beyond[0][0], beyond[0]
         turned = "Should `<=` be `<`?" if "<=" in source else f"Only those below {limit} may pass."
