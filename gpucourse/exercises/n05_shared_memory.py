@@ -68,6 +68,7 @@ REVERSE = Problem(
         traps=(KernelTrap(lambda launch: {"out": launch.args["x"]}, "`out` is x itself: nothing is turned round."),
                KernelTrap(lambda launch: {"out": launch.args["x"][::-1]}, "The whole of x is turned round. Only the "
                                                                           "order within each block should be."),),
+        functions=("__syncthreads",),
     ),
 )  # fmt: skip
 
@@ -109,10 +110,10 @@ def make_stencils(rng: np.random.Generator) -> Sequence[Launch]:
     return [_stencil(rng, n, extra) for n, extra in ((385, 0), (258, 0), (256, 1), (100, 0), (2, 0))]
 
 
-def _sums(x: Any, left: int = RADIUS, right: int = RADIUS) -> Any:
-    """Sum over the neighbors i - left to i + right, zeros beyond the ends; float64."""
-    padded = np.pad(x.astype(np.float64), (left, right))
-    return np.lib.stride_tricks.sliding_window_view(padded, left + right + 1).sum(axis=1)
+def _sums(x: Any, mode: Any = "constant") -> Any:
+    """Sum over the neighbors i - 3 to i + 3; `mode` says what lies beyond the ends (numpy.pad); float64."""
+    padded = np.pad(x.astype(np.float64), RADIUS, mode=mode)
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * RADIUS + 1).sum(axis=1)
 
 
 def _stencil(rng: np.random.Generator, n: int, extra: int) -> Launch:
@@ -132,6 +133,17 @@ def _by_blocks(x: Any, left: bool, right: bool) -> Any:
             high = min(i + RADIUS + 1, x.size if right else first + STENCIL_BLOCK)
             out[i] = x[low:high].astype(np.float64).sum()
     return out
+
+
+def _right_from_here(x: Any) -> Any:
+    """The sums if the right halo of a block holds x[i + R] of its first threads."""
+    sums = []
+    for first in range(0, x.size, STENCIL_BLOCK):
+        whole = np.pad(x.astype(np.float64), (RADIUS, 2 * STENCIL_BLOCK))[first:]
+        tile = whole[: STENCIL_BLOCK + 2 * RADIUS].copy()
+        tile[-RADIUS:] = whole[2 * RADIUS : 3 * RADIUS]
+        sums += [tile[t : t + 2 * RADIUS + 1].sum() for t in range(min(STENCIL_BLOCK, x.size - first))]
+    return np.array(sums)
 
 
 def _stencil_trap(wrong: Any, message: str) -> KernelTrap:
@@ -175,6 +187,10 @@ STENCIL = Problem(
                                                                 "as 0, although they exist in x."),
             _stencil_trap(lambda x: _by_blocks(x, True, False), "At the right edge of each block the neighbors count "
                                                                 "as 0, although they exist in x."),
+            _stencil_trap(_right_from_here, "The right halo begins R elements after the block's first one. It should "
+                                            "begin B elements after it: thread t fetches x[i + B]."),
+            _stencil_trap(lambda x: _sums(x, mode="edge"), "Beyond the ends of x the nearest element counts. Here "
+                                                           "zeros should count there."),
             _stencil_trap(lambda x: x, "`out` is x itself."),
         ),
         limits=(
@@ -488,6 +504,28 @@ def _blur(rng: np.random.Generator, h: int, w: int) -> Launch:
                   words=f"{h} rows and {w} columns, blocks of 16 x 16")  # fmt: skip
 
 
+def _from_the_other_end(x: Any) -> Any:
+    """The mean if a negative row or column, taken for a huge one, becomes the last."""
+    wrapped = np.pad(np.pad(x, ((BLUR_RADIUS, 0), (BLUR_RADIUS, 0)), mode="wrap"), ((0, 2), (0, 2)), mode="edge")
+    wrapped[:2], wrapped[:, :2] = wrapped[-1], wrapped[:, -1:]
+    return blurred(wrapped)[2:-2, 2:-2]
+
+
+def _turned(x: Any) -> Any:
+    """The mean if x and y are exchanged within the tile."""
+    h, w = x.shape
+    around = blurred(np.pad(x, ((0, BLUR_TILE), (0, BLUR_TILE)), mode="edge"))
+    row, column = np.mgrid[:h, :w]
+    first_row, first_column = row // BLUR_TILE * BLUR_TILE, column // BLUR_TILE * BLUR_TILE
+    return around[first_row + column - first_column, first_column + row - first_row]
+
+
+def _four_by_four(x: Any) -> Any:
+    """A twenty-fifth of the sum over two neighbors above and left, and one below and right."""
+    padded = np.pad(x.astype(np.float64), ((2, 1), (2, 1)), mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, (4, 4)).sum(axis=(2, 3)) / 25
+
+
 def _blur_trap(wrong: Any, message: str) -> KernelTrap:
     return KernelTrap(lambda launch: {"out": wrong(launch.args["x"]).astype(np.float32)}, message)
 
@@ -537,6 +575,12 @@ BLUR = Problem(
             _blur_trap(lambda x: 25 * blurred(x), "This is the sum of the 25 pixels: divide by 25."),
             _blur_trap(lambda x: blurred(x, radius=1), "This is the mean of 3 x 3 pixels, not of 5 x 5."),
             _blur_trap(lambda x: 25 / 9 * blurred(x), "The sum of the 25 pixels is divided by 9."),
+            _blur_trap(_from_the_other_end, "At the upper and left border you count pixels of the lower and right one. "
+                                            "blockIdx and threadIdx are unsigned: put the difference into an int "
+                                            "before you clamp it."),
+            _blur_trap(_turned, "Within each block rows and columns are exchanged: threadIdx.y belongs to the tile's "
+                                "first index."),
+            _blur_trap(_four_by_four, "You add up 4 x 4 pixels. With dy and dx from 0 the last one is 2 * R: `<=`."),
             _blur_trap(lambda x: x, "`out` is the picture itself: every pixel is its own mean."),
         ),
         limits=(
