@@ -53,6 +53,7 @@ from gpucourse.errors import CompileError, LaunchError
 from gpucourse.exercises import blame, guard, kernel_runs
 from gpucourse.exercises import limits as stops
 from gpucourse.exercises.kernel_diagnoses import DIAGNOSES, Trial, under_another_order
+from gpucourse.exercises.kernel_once import written_by_two
 from gpucourse.exercises.kernel_runs import SEEDS, Launch, blank
 from gpucourse.exercises.kernel_source import (
     Answer,
@@ -99,13 +100,15 @@ def by_launches(
     traps: Sequence[KernelTrap] = (),
     limits: Sequence[Limit] = (),
     functions: Sequence[str] = (),
+    once: bool = False,
 ) -> ByLaunches:
     """Return a judge that makes the launches `make(rng)` with the answer's kernel and holds them against `due`.
 
     `traps` are named if they explain every output that differs. `limits` are held against `profile` once the results
-    are right, `functions` are names that the CUDA C must then use, such as "atomicAdd".
+    are right, `functions` are names that the CUDA C must then use, such as "atomicAdd". `once`: no element of an output
+    may be written by two threads, not even if both write the same.
     """
-    return ByLaunches(make, tuple(traps), tuple(limits), tuple(functions))
+    return ByLaunches(make, tuple(traps), tuple(limits), tuple(functions), once)
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class ByLaunches:
     traps: tuple[KernelTrap, ...] = ()
     limits: tuple[Limit, ...] = ()
     functions: tuple[str, ...] = ()
+    once: bool = False
 
     def __call__(self, answer: Any, *, xp: Any = None, seed: int = 0, name: str = "kernel", stub: str = "") -> str:
         """Raise NotAttempted, Wrong or guard.Raised unless the answer is right; return its timing on a GPU, or ""."""
@@ -127,6 +131,7 @@ class ByLaunches:
         print("".join(trial.sanitized.printed for trial in trials), end="")
         self._judge_runs(trials)
         self._judge_order(trials)
+        self._judge_once(trials)
         self._judge_source(made)
         self._judge_limits(trials)
         return self._timing(made, launches, xp)
@@ -178,6 +183,12 @@ class ByLaunches:
                 message = under_another_order(trial, run)
                 if message:
                     raise Wrong(message)
+
+    def _judge_once(self, trials: list[Trial]) -> None:
+        for trial in trials if self.once else ():
+            message = written_by_two(trial)
+            if message:
+                raise Wrong(message)
 
     def _judge_source(self, answer: Answer) -> None:
         unset = unset_variable(answer)

@@ -136,6 +136,8 @@ WHO = Problem(
             Trap({"element": 4 * 192 + 7}, "Blocks are numbered from 0: three of them lie before block 3, not four."),
             Trap({"element": 2 * 192 + 7}, "Blocks are numbered from 0: three of them lie before block 3, not two."),
             Trap({"element": 2 * 192 + 6}, "Blocks and threads are numbered from 0, not from 1."),
+            Trap({"last thread": 231}, "There are 192 threads in a block, numbered 0 to 191: how many blocks lie "
+                                       "before the last one?"),
             Trap({"last thread": 40}, "The last block has 40 elements, and its threads are numbered from 0."),
             Trap({"last thread": 191}, "That is the last thread of the block. It is idle: the elements end before it."),
             Trap({"last thread": 999}, "That is the element. The question is the thread's number in its own block."),
@@ -144,6 +146,9 @@ WHO = Problem(
             Trap({"pixel": 37 * 60 + 35}, "The row is multiplied by the length of a row, which is the width, 100."),
             Trap({"pixel": 37 * 112 + 35}, "Rows of the picture are 100 pixels long, not as long as the grid."),
             Trap({"pixel": (4 * 16 + 5) * 100 + (2 * 8 + 3)}, "The block is 16 threads wide (x) and 8 high (y)."),
+            Trap({"idle in 2-D": 144}, "Blocks are rounded up along each axis by itself: so many for the width, so "
+                                       "many for the height."),
+            Trap({"pixel": 3736}, "Columns and rows are numbered from 0, and so are the pixels."),
             Trap({"idle in 2-D": 12 * 60}, "These are the threads beside the picture. More lie below it."),
             Trap({"idle in 2-D": 4 * 100}, "These are the threads below the picture. More lie beside it."),
             Trap({"idle in 2-D": 12 * 60 + 4 * 100},
@@ -493,6 +498,7 @@ extern "C" __global__ void to_gray(const unsigned char* rgb, float* out, int wid
     ),
     judge=by_launches(
         lambda rng: [gray_launch(*size, rng) for size in PICTURES],
+        once=True,
         traps=[
             *where_traps(),
             KernelTrap(lambda launch: misplaced(launch, "out", lambda x, y, w, h: y * h + x),
@@ -610,6 +616,7 @@ extern "C" __global__ void flip(const float* image, float* out, int width, int h
     ),
     judge=by_launches(
         lambda rng: [flip_launch(*size, rng) for size in PICTURES],
+        once=True,
         traps=[
             _flip(lambda image: image, "The picture comes out as it was: nothing is mirrored."),
             _flip(lambda image: image[::-1], "The picture is upside down: this mirrors y. Mirror x, within each row."),
@@ -814,8 +821,8 @@ def brighten_launch(width: int, height: int, block: tuple[int, int], rng: np.ran
 
 _BRIGHTEN = '''brighten = cp.RawKernel(r"""
 extern "C" __global__ void brighten(const unsigned char* image, unsigned char* out, int by, int width, int height) {{
-    int x = blockIdx.x * blockDim.x + threadIdx.x;
-    int y = {y};{comment}
+{comment}    int x = blockIdx.x * blockDim.x + threadIdx.x;
+    int y = {y};
     if ({leaves}) return;
     int i = y * width + x;
     out[i] = min(image[i] + by, 255);
@@ -828,7 +835,7 @@ LOOSE = Problem(
     title="Repair a loose thread",
     task=(
         "This kernel makes a gray picture brighter. It was in use for a long time, always with blocks of (16, 16) "
-        "threads and pictures of 512 x 512 pixels, and never failed; it has two bugs. Find and mend them."
+        "threads and pictures of 512 x 512 pixels, and never failed; two of its lines are wrong. Find and mend them."
     ),
     spec=(
         "`image` and `out` are uint8 of shape (height, width); every pixel becomes `by` brighter, 255 at most. It must "
@@ -836,7 +843,7 @@ LOOSE = Problem(
     ),
     stub=_BRIGHTEN.format(
         y="blockIdx.y * blockDim.x + threadIdx.y",
-        comment="   // ... two lines of this kernel are wrong",
+        comment="    // ... two lines of this kernel are wrong\n",
         leaves="x > width || y > height",
     ),
     answer="brighten",
@@ -858,6 +865,7 @@ LOOSE = Problem(
     ),
     judge=by_launches(
         lambda rng: [brighten_launch(*size, rng) for size in PICTURES],
+        once=True,
         traps=[
             *where_traps(),
             KernelTrap(lambda launch: {"out": launch.args["image"] + np.uint8(60)},

@@ -105,6 +105,7 @@ MUTANTS = {
         Mutant("x and y exchanged", gray(x=IN_Y, y=INDEX), "changed places"),
         Mutant("no guard", gray(guard="true"), "the guard does not stop them"),
         Mutant("guard for y only", gray(guard="y < height"), "the width is 5"),
+        Mutant("guard for the number", gray(guard="y * width + x < width * height"), "to ask about x and about y"),
         Mutant("guard for x only", gray(guard="x < width"), "the height is 2"),
         Mutant("plain mean", gray("out[i] = (rgb[3 * i] + rgb[3 * i + 1] + rgb[3 * i + 2]) / 3.0f;"), "plain means"),
         Mutant("BGR", gray(TO_GRAY.replace("RED", "B").replace("BLUE", "RED").replace("B *", "BLUE *")),
@@ -168,6 +169,7 @@ MUTANTS = {
         Mutant("and for or", brighten(leaves="x >= width && y >= height"), "the guard does not stop"),
         Mutant("blocks of 16", brighten(y="blockIdx.y * 16 + threadIdx.y"), "16 rows for each block"),
         Mutant("guard too tight", brighten(leaves="x >= width - 1 || y >= height - 1"), "left out"),
+        Mutant("guard for the number", brighten(leaves="y * width + x >= width * height"), "to ask about x and about y"),
         Mutant("min lost", brighten(value="image[i] + by"), "begin again at 0"),
     ),
 }
