@@ -169,7 +169,7 @@ MUTANTS = {
         Mutant("and for or", brighten(leaves="x >= width && y >= height"), "the guard does not stop"),
         Mutant("blocks of 16", brighten(y="blockIdx.y * 16 + threadIdx.y"), "16 rows for each block"),
         Mutant("guard too tight", brighten(leaves="x >= width - 1 || y >= height - 1"), "left out"),
-        Mutant("guard for the number", brighten(leaves="y * width + x >= width * height"), "to ask about x and about y"),
+        Mutant("guard for the number", brighten(leaves="y * width + x >= width * height"), "about x and about y"),
         Mutant("min lost", brighten(value="image[i] + by"), "begin again at 0"),
     ),
 }
