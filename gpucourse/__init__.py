@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # public name -> (module, attribute)
 _HOMES = {
@@ -23,6 +23,9 @@ _HOMES = {
     "here": ("gpucourse.show", "here"),
     "profile": ("gpucourse.explain", "profile"),
     "sanitize": ("gpucourse.explain", "sanitize"),
+    "simulate": ("gpucourse.explain", "simulate"),
+    "accesses": ("gpucourse.access_record", "accesses"),
+    "steps": ("gpucourse.stepping", "steps"),
 }
 
 __all__ = ["cp", *_HOMES]

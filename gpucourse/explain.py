@@ -1,6 +1,6 @@
-"""`profile` and `sanitize`: a kernel of the learner's, run on the simulator, with or without a GPU.
+"""`profile`, `sanitize`, `simulate`: a kernel of the learner's, run on the simulator, with or without a GPU.
 
-Both take what a launch takes. They run on copies of the arrays (and put a module's variables back), so the
+All take what a launch takes. They run on copies of the arrays (and put a module's variables back), so the
 learner's own data stay as they are. A kernel of real CuPy is compiled again, from its source, for the simulator.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gpucourse.simt.run import Pointer
     from gpucourse.simt.sanitize import Report
 
-_TAKES = "profile and sanitize take a RawKernel, or (RawModule, name of the kernel)"
+_TAKES = "profile, sanitize and simulate take a RawKernel, or (RawModule, name of the kernel)"
 
 
 def profile(
@@ -63,6 +63,33 @@ def sanitize(
                                uninitialised=_never_written(asked, call))  # fmt: skip
 
 
+def simulate(
+    kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any], *, shared_mem: int = 0,
+    schedule: str = "lockstep", seed: int = 0,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Run a launch on the simulator and return its arguments as it leaves them: NumPy arrays, and scalars as given.
+
+    Arguments as `profile`; it runs on copies: `args` stay as they are. `schedule` is "lockstep" (all threads side by
+    side, as a launch on the simulator) or "adversarial" (one warp at a time, in an order picked by `seed`): a
+    kernel whose result depends on it has a race.
+
+    >>> x, out = simulate(reverse, (2,), (64,), (x, out), schedule="adversarial", seed=1)  # doctest: +SKIP
+    """
+    with _on_copies(_call(kernel, grid, block, args, shared_mem)) as call:
+        print(call.run(schedule=schedule, seed=seed).printed, end="")
+        return tuple(np.array(left) if isinstance(left, np.ndarray) else given
+                     for given, left in zip(args, call.args, strict=True))  # fmt: skip
+
+
+@contextmanager
+def copied_call(
+    kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any], shared_mem: int = 0
+) -> Iterator[Call]:
+    """A launch on copies, for those who watch it in their own way; arguments as `profile`."""
+    with _on_copies(_call(kernel, grid, block, args, shared_mem)) as call:
+        yield call
+
+
 _MOST_SHARED = 232_448   # a launch's own limit was checked before
 
 # --- from a kernel to a launch of the simulator ------------------------------------------------------
@@ -70,16 +97,25 @@ _MOST_SHARED = 232_448   # a launch's own limit was checked before
 
 def _call(kernel: Any, grid: Any, block: Any, args: Sequence[Any], shared_mem: int) -> Call:
     """The launch, held against the limits and the kernel's parameters as at a call of the kernel."""
+    bases: dict[int, NDArray[Any]] = {}
+    launched = simulated(kernel).kernel
+    return launched.call(grid, block, [_simulated(value, bases) for value in args], shared_mem)
+
+
+def simulated(kernel: Any) -> RawKernel:
+    """Return a RawKernel of the simulator for one of CuPy's or its own, or for `(module, "name")`.
+
+    Raises CourseError for anything else.
+    """
     from gpucourse import cupy_sim
 
     if isinstance(kernel, tuple):
-        simulated = _of_module(*kernel) if len(kernel) == 2 else None
+        found = _of_module(*kernel) if len(kernel) == 2 else None
     else:
-        simulated = kernel if isinstance(kernel, cupy_sim.RawKernel) else _of_cupy(kernel)
-    if simulated is None:
+        found = kernel if isinstance(kernel, cupy_sim.RawKernel) else _of_cupy(kernel)
+    if found is None:
         raise CourseError(f"{_TAKES}; given was: {type(kernel).__name__}")
-    bases: dict[int, NDArray[Any]] = {}
-    return simulated.kernel.call(grid, block, [_simulated(value, bases) for value in args], shared_mem)
+    return found
 
 
 def _of_module(module: Any, name: str) -> RawKernel | None:

@@ -1,4 +1,4 @@
-"""`profile` and `sanitize` for a learner's kernel: of the simulator, and of CuPy (a double with CuPy's attributes)."""
+"""`profile`, `sanitize`, `simulate` for a learner's kernel: of the simulator, and of CuPy (a double of it)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import gpucourse
 from gpucourse import cupy_sim as cp
-from gpucourse import profile, sanitize
+from gpucourse import profile, sanitize, simulate
 from gpucourse.errors import CourseError, LaunchError, OutOfBounds
 
 ADD = r"""
@@ -190,6 +190,45 @@ def test_sanitize_knows_which_elements_were_written() -> None:
     assert not sanitize(kernel, (4,), (256,), (half, y, out, np.int32(501))).ok
 
 
+# --- what a launch leaves behind ---------------------------------------------------------------------
+
+
+def _neighbor(barrier: str, **options: Any) -> Any:
+    """What the kernel `neighbor` makes of 0 to 127."""
+    kernel = cp.RawKernel(SHARED.replace("BARRIER", barrier), "neighbor")
+    args = (cp.arange(128, dtype=cp.float32), cp.zeros(128, cp.float32))
+    return simulate(kernel, (1,), (128,), args, shared_mem=512, **options)[1]
+
+
+def test_simulate_returns_the_arguments_and_leaves_the_learners_alone() -> None:
+    kernel, args = _add()
+    x, y, out, n = simulate(kernel, (4,), (256,), args)
+    assert (type(out), out.tolist(), n) == (np.ndarray, (np.arange(1000) + 1).tolist(), 1000)
+    assert y.tolist() == [1.0] * 1000 and x.tolist() == list(range(1000))
+    assert not args[2].get().any()
+
+
+def test_a_missing_barrier_shows_one_warp_at_a_time_and_at_the_borders_of_warps_only() -> None:
+    due = np.roll(np.arange(128), -1)
+    assert (_neighbor("") == due).all()
+    for seed in range(4):
+        wrong = np.flatnonzero(_neighbor("", schedule="adversarial", seed=seed) != due)
+        assert len(wrong) and set(wrong) <= {31, 63, 95, 127}
+        assert (_neighbor("__syncthreads();", schedule="adversarial", seed=seed) == due).all()
+
+
+def test_simulate_prints_what_the_kernel_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    hello = cp.RawKernel('extern "C" __global__ void hello() { printf("hello\\n"); }', "hello")
+    assert simulate(hello, (1,), (2,), ()) == ()
+    assert capsys.readouterr().out == "hello\nhello\n"
+
+
+def test_simulate_knows_two_schedules() -> None:
+    kernel, args = _add()
+    with pytest.raises(LaunchError, match="neither 'lockstep' nor 'adversarial'"):
+        simulate(kernel, (4,), (256,), args, schedule="random")
+
+
 # --- a kernel of CuPy --------------------------------------------------------------------------------
 
 
@@ -332,7 +371,7 @@ def test_the_double_shows_only_what_cupy_shows() -> None:
 
 def test_public_names_are_lazy() -> None:
     assert gpucourse.profile is profile
-    assert {"profile", "sanitize"} <= set(dir(gpucourse))
+    assert {"profile", "sanitize", "simulate"} <= set(dir(gpucourse))
     loaded = "import sys, gpucourse; print([m for m in sys.modules if m.startswith('gpucourse.')])"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"

@@ -434,7 +434,7 @@ def test_a_ladder_joins_the_device_s_file_and_replaces_its_own_older_rungs(
 
 def test_a_ladder_that_is_there_is_named_in_the_error(monkeypatch) -> None:
     monkeypatch.setitem(benchmarks.LADDERS, "toy", {})
-    with pytest.raises(NotBuiltYet, match="it has: toy"):
+    with pytest.raises(NotBuiltYet, match="it has: coalescing, toy"):
         benchmarks.table("gpu", "matmul")
 
 

@@ -11,4 +11,5 @@ step ruff check .
 step mypy
 step python tools/build_notebooks.py --check
 step python tools/build_readme.py --check
+step python tools/build_mutant_table.py --check
 exit "$status"

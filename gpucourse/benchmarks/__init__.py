@@ -16,6 +16,8 @@ from gpucourse.benchmarks.photo import (
     photo_with_transfers,
 )
 from gpucourse.benchmarks.products import matrix_product, matrix_product_torch
+from gpucourse.benchmarks.strides import offset_copy, strided_copy
+from gpucourse.benchmarks.transposes import transpose
 from gpucourse.errors import NotBuiltYet
 
 GPU: dict[str, Benchmark] = {
@@ -41,7 +43,10 @@ CPU: dict[str, Benchmark] = {
     "photo, all cores": photo_threads,
 }
 # a lesson's own ladder of kernels or training steps, asked for with --ladder NAME
-LADDERS: dict[str, dict[str, Benchmark]] = {}
+LADDERS: dict[str, dict[str, Benchmark]] = {
+    "coalescing": {"strided copy": strided_copy, "offset copy": offset_copy},
+    "transpose": {"transpose": transpose},
+}
 
 
 def table(kind: str, ladder: str | None) -> dict[str, Benchmark]:

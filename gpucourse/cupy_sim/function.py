@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -61,9 +61,13 @@ class Call:
 
 
 def launch(call: Call) -> None:
-    """Run a call: count it as a launch, and print what the kernel printed."""
+    """Count a call as a launch, carry it out, and print what the kernel printed."""
     counters.launch()
-    sys.stdout.write(call.run().printed)
+    sys.stdout.write(carriers[-1](call))
+
+
+#: The last one carries launches out and returns what they print; a judge of kernels appends its own for a while.
+carriers: list[Callable[[Call], str]] = [lambda call: call.run().printed]
 
 
 class Function:

@@ -24,7 +24,7 @@ class Wrong(Exception):
 
 
 class NotAttempted(Exception):
-    """Raised by a judge: a `...` still stands where the answer belongs."""
+    """Raised by a judge: a `...` still stands where the answer belongs, or the text says what is missing."""
 
 
 @dataclass(frozen=True)

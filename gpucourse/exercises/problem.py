@@ -20,8 +20,9 @@ __all__ = ["Case", "NotAttempted", "Outcome", "Problem", "Trap", "Wrong", "check
 class Problem:
     """An exercise: its texts, its stub and solution (sources), and the judge of an answer.
 
-    `judge(answer)` returns for a right answer and raises Wrong or NotAttempted otherwise; it is given the
-    keyword arguments `xp` (array module), `seed` (int) and `name` (of the answer) if it has such parameters.
+    `judge(answer)` returns for a right answer (None, or a text that the outcome shows) and raises Wrong or
+    NotAttempted otherwise; it is given the keyword arguments `xp` (array module), `seed` (int), `name` (of the
+    answer) and `stub` (its source) if it has such parameters.
     `lines` is the number of code lines in `solution` that are not in `stub`: blank lines, comments and
     docstrings do not count. `limit` is in seconds.
     """
@@ -36,7 +37,7 @@ class Problem:
     hints: tuple[str, str, str]
     solution: str
     why: str
-    judge: Callable[..., None]
+    judge: Callable[..., str | None]
     limit: float = guard.LIMIT
 
     def check(self, answer: Any, xp: Any = None, seed: int | None = None) -> Outcome:
@@ -46,16 +47,17 @@ class Problem:
         (default: derived from the id).
         """
         chosen = zlib.crc32(self.id.encode()) if seed is None else seed
-        offers = {"xp": xp, "seed": chosen, "name": self.answer}
-        report = guard.run(lambda: self._judge(answer, offers), answer, self.limit)
+        offers = {"xp": xp, "seed": chosen, "name": self.answer, "stub": self.stub}
+        told: list[str] = []
+        report = guard.run(lambda: told.append(self._judge(answer, offers)), answer, self.limit)
         state, message = _verdict(report.error, self.limit)
-        return Outcome(self.id, self.title, state, message, self._advice(state), report.printed)
+        return Outcome(self.id, self.title, state, message or "".join(told), self._advice(state), report.printed)
 
-    def _judge(self, answer: Any, offers: dict[str, Any]) -> None:
+    def _judge(self, answer: Any, offers: dict[str, Any]) -> str:
         wanted = inspect.signature(self.judge).parameters
         if "xp" in wanted and offers["xp"] is None:
             offers["xp"] = _array_module()
-        self.judge(answer, **{name: value for name, value in offers.items() if name in wanted})
+        return self.judge(answer, **{name: value for name, value in offers.items() if name in wanted}) or ""
 
     def _advice(self, state: str) -> str:
         if state == "right":
@@ -75,7 +77,7 @@ def _verdict(error: BaseException | None, limit: float) -> tuple[str, str]:
     if cause is None:
         return "right", ""
     if isinstance(cause, NotAttempted):
-        return "not attempted", "Replace the `...` by your own code and run the cell again."
+        return "not attempted", str(cause) or "Replace the `...` by your own code and run the cell again."
     if isinstance(cause, Wrong):
         return "wrong", str(cause)
     if isinstance(cause, guard.Interrupted):

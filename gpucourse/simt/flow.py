@@ -62,10 +62,12 @@ class Flow:
         Running the lowest rank first makes lanes wait exactly where their paths meet (a weak topological
         order, F. Bourdoncle, "Efficient chaotic iteration strategies with widenings", 1993).
         """
-        ranks = [0] * len(self.blocks)
-        for rank, index in enumerate(_weak_topological_order(self.successors)):
-            ranks[index] = rank
-        return ranks
+        return _ranks(self.successors)
+
+    @cached_property
+    def order_as_written(self) -> list[int]:
+        """Another such order, in which the body of an `if` ranks before its `else`: for those who look on."""
+        return _ranks([after[::-1] for after in self.successors])
 
     @cached_property
     def reconverges(self) -> list[int | None]:
@@ -179,6 +181,13 @@ def _successors(block: Block, count: int) -> tuple[int, ...]:
 
 
 # --- order -------------------------------------------------------------------------------------------
+
+
+def _ranks(successors: list[tuple[int, ...]]) -> list[int]:
+    ranks = [0] * len(successors)
+    for rank, index in enumerate(_weak_topological_order(successors)):
+        ranks[index] = rank
+    return ranks
 
 
 def _weak_topological_order(successors: list[tuple[int, ...]]) -> list[int]:

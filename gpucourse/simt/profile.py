@@ -37,6 +37,17 @@ class Column:
     heat: Callable[[Counters], float] | None = None
     text: bool = True
 
+    def cell(self, counters: Counters) -> str:
+        """The number as text; "" for 0."""
+        number = getattr(counters, self.key)
+        return f"{number:,.{self.decimals}f}" if number else ""
+
+    def heat_of(self, counters: Counters, total: Counters) -> float:
+        """0 (nothing) to 1 (the hottest): the column's own measure of waste, or the line's share of the launch."""
+        if self.heat is not None:
+            return self.heat(counters)
+        return float(getattr(counters, self.key) / (getattr(total, self.key) or 1))
+
 
 def _sector_waste(c: Counters) -> float:
     return 1 - c.global_ideal_sectors / c.global_sectors if c.global_sectors else 0.0
@@ -74,9 +85,10 @@ COLUMNS = (
 PTX_COLUMNS = (
     Column("warp_instructions", "PTX warp instructions", 0, "PTX instructions, once a warp"),
     Column("thread_instructions", "PTX thread instructions", 0, "PTX instructions, once an active lane", None, False),
-    Column("active_lanes", "active lanes", 1, "mean active lanes of a PTX instruction, of 32"),
+    Column("active_lanes", "active lanes", 1, "mean active lanes of a PTX instruction, of 32",
+           lambda c: 1 - c.warp_efficiency if c.warp_instructions else 0.0),
     Column("branches", "PTX branches", 0, "conditional PTX branches of warps", None, False),
-)
+)  # fmt: skip
 
 
 def profile_launch(
@@ -189,6 +201,18 @@ class Profile:
                                  "numbers without it. Install it with: pip install pandas") from None  # fmt: skip
         return pandas.DataFrame(self.rows()).set_index("line")
 
+    def columns(self) -> list[Column]:
+        """The columns with a number in this launch, of those that the source fixes."""
+        return [column for column in COLUMNS if getattr(self.total, column.key)]
+
+    def cell(self, line: int, column: Column) -> str:
+        """The number of a source line as text; "" where there is none."""
+        return column.cell(self.lines.get(line, Counters()))
+
+    def heat(self, line: int, column: Column) -> float:
+        """How hot a source line is in a column, 0 to 1 (see `Column.heat_of`)."""
+        return column.heat_of(self.lines.get(line, Counters()), self.total)
+
     def source_line(self, line: int) -> str:
         """Text of a source line, without its line end."""
         lines = self.program.source.splitlines()
@@ -227,15 +251,6 @@ class Profile:
 # --- text --------------------------------------------------------------------------------------------
 
 
-def _shown_columns(profile: Profile) -> list[Column]:
-    return [column for column in COLUMNS if getattr(profile.total, column.key)]
-
-
-def _cell(counters: Counters, column: Column) -> str:
-    number = getattr(counters, column.key)
-    return f"{number:,.{column.decimals}f}" if number else ""
-
-
 def _split(profile: Profile, columns: list[Column]) -> tuple[list[tuple[int, Counters]], Counters]:
     """(lines with a number in some column, the sum of the others)."""
     busy, others = [], Counters()
@@ -248,11 +263,11 @@ def _split(profile: Profile, columns: list[Column]) -> tuple[list[tuple[int, Cou
 
 
 def _text_table(profile: Profile) -> str:
-    columns = [column for column in _shown_columns(profile) if column.text]
+    columns = [column for column in profile.columns() if column.text]
     busy, others = _split(profile, columns)
     labels = [(str(line or ""), _cut(profile.source_line(line).strip()), counters) for line, counters in busy]
     labels += [("", "other lines", others), ("", "whole launch", profile.total)]
-    body = [[number, text, *(_cell(c, column) for column in columns)] for number, text, c in labels]
+    body = [[number, text, *(column.cell(c) for column in columns)] for number, text, c in labels]
     heading = _stacked(["line", "source", *(column.heading for column in columns)])
     widths = [max(len(row[i]) for row in (*heading, *body)) for i in range(len(columns) + 2)]
     ends = ["" for _ in heading[1:]] + [_PTX_HEADING] + [_ptx_cells(c) for _, _, c in labels]
@@ -310,7 +325,7 @@ _HOTTEST = 0.55  # opacity; the text stays readable on it in a light and in a da
 
 def _html(profile: Profile) -> str:
     """The source with its counters beside it; a warmer cell is a larger share, or more waste."""
-    columns = _shown_columns(profile)
+    columns = profile.columns()
     lines = profile.program.source.splitlines()
     numbers = [*range(1, len(lines) + 1), *([0] if 0 in profile.lines else [])]
     body = "".join(_html_row(profile, line, columns) for line in numbers)
@@ -335,7 +350,7 @@ def _html_heading(columns: list[Column]) -> str:
 
 def _html_row(profile: Profile, line: int, columns: list[Column]) -> str:
     counters = profile.lines.get(line, Counters())
-    cells = "".join(_html_cell(counters, c, _heat(counters, c, profile.total)) for c in columns)
+    cells = "".join(_html_cell(counters, c, profile.heat(line, c)) for c in columns)
     source = html.escape(profile.source_line(line).rstrip())
     return (f'<tr><th scope="row" style="{_CELL}opacity:.7;font-weight:normal">{line or ""}</th>'
             f'<td style="{_CODE}">{source}</td>{cells}{_html_ptx(counters)}</tr>')  # fmt: skip
@@ -343,21 +358,14 @@ def _html_row(profile: Profile, line: int, columns: list[Column]) -> str:
 
 def _html_cell(counters: Counters, column: Column, heat: float) -> str:
     warm = f"background:rgba(230,120,20,{heat * _HOTTEST:.2f});" if heat > 0 else ""
-    return f'<td style="{_CELL}{warm}">{_cell(counters, column)}</td>'
-
-
-def _heat(counters: Counters, column: Column, total: Counters) -> float:
-    """0 (nothing) to 1 (the hottest): the column's own measure of waste, or the line's share of the launch."""
-    if column.heat is not None:
-        return column.heat(counters)
-    return float(getattr(counters, column.key) / (getattr(total, column.key) or 1))
+    return f'<td style="{_CELL}{warm}">{column.cell(counters)}</td>'
 
 
 def _html_ptx(counters: Counters) -> str:
-    return "".join(f'<td style="{_CELL}opacity:.7">⟨{_cell(counters, c)}⟩</td>' for c in PTX_COLUMNS)
+    return "".join(f'<td style="{_CELL}opacity:.7">⟨{c.cell(counters)}⟩</td>' for c in PTX_COLUMNS)
 
 
 def _html_total(profile: Profile, columns: list[Column]) -> str:
-    cells = "".join(f'<td style="{_CELL}">{_cell(profile.total, c)}</td>' for c in columns)
+    cells = "".join(f'<td style="{_CELL}">{c.cell(profile.total)}</td>' for c in columns)
     return (f'<tr style="border-top:1px solid;font-weight:bold"><th></th><td style="{_CODE}">whole launch</td>'
             f"{cells}{_html_ptx(profile.total)}</tr>")  # fmt: skip

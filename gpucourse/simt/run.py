@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from gpucourse.errors import (
 from gpucourse.simt import builtins, calls, link
 from gpucourse.simt.barriers import Barriers
 from gpucourse.simt.flow import callee
-from gpucourse.simt.instructions import UNFIT
+from gpucourse.simt.instructions import UNFIT, Step
 from gpucourse.simt.link import Code, Kernel, Program, RunBlock
 from gpucourse.simt.memory import AccessFault, Allocation, Memory, Strips, registry
 from gpucourse.simt.ptx import Instruction
@@ -226,6 +226,7 @@ class Wave:
 
     def __init__(self, machine: Machine, shape: Shape) -> None:
         self.machine, self.shape, self.trace = machine, shape, machine.trace
+        self.stepped = self.trace is not None and self.trace.instruction_by_instruction
         self.all = whole(shape)
         self.shared = Strips("shared", shape.count, machine.shared_bytes)
         self.local = Strips("local", shape.count * shape.slots, 0)
@@ -382,12 +383,23 @@ class Wave:
     def _execute(self, fragment: Fragment, run: RunBlock) -> None:
         number = 0
         try:
-            for number, step in enumerate(run.steps):  # noqa: B007 - read in the handler
+            steps = self._told(fragment, run) if self.stepped else run.steps
+            for number, step in enumerate(steps):  # noqa: B007 - read in the handler
                 step(fragment)
         except AccessFault as fault:
             raise self.fault(fault, fragment, run.instructions[run.places[number]]) from None
         except UNFIT as error:
             raise unfit(run.instructions[run.places[number]]) from error
+
+    def _told(self, fragment: Fragment, run: RunBlock) -> Iterator[Step]:
+        """The steps of `run`; after each that executes an instruction, before dead registers go, the trace is told."""
+        assert self.trace is not None
+        before = -1
+        for step, place in zip(run.steps, run.places, strict=True):
+            yield step
+            if place != before:
+                self.trace.executed(fragment, run.instructions[place])
+            before = place
 
     def fault(self, fault: AccessFault, fragment: Fragment, instruction: Instruction) -> KernelFault:
         """A bad access as the learner sees it: line, block and thread."""
@@ -547,6 +559,8 @@ class Wave:
         except AccessFault as fault:
             assert run.block.end is not None
             raise self.fault(fault, f, run.block.end) from None
+        if self.stepped and self.trace is not None and run.block.end is not None:
+            self.trace.executed(f, run.block.end)
         f.block += 1
         return f
 

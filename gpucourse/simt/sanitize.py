@@ -423,8 +423,8 @@ class Sanitizer(Trace):
             self.add(Finding(
                 BARRIER_NOT_REACHED, f"{len(ended)} threads of block {where} had ended before this barrier, thread "
                 f"{other} among them. GPUs since Volta go on without them, but CUDA asks that all threads of a block "
-                "reach it: put a condition around the work instead of an early return.", here.line or None,
-                block=where, thread=thread, other_block=where, other_thread=other))  # fmt: skip
+                "reach it: no `return` before it, no condition or loop around it that some do not pass.",
+                here.line or None, block=where, thread=thread, other_block=where, other_thread=other))  # fmt: skip
 
     def _take(self, wave: Any, number: int, blocks: Ints) -> list[tuple[Ints, Instruction]]:
         """The arrivals at a barrier of these blocks, which are over with its release."""

@@ -50,6 +50,9 @@ class Trace:
     `wave` is a set of blocks that run together (`wave.shape` says which), `f` a set of lanes at one place.
     """
 
+    #: Whether `executed` is called: it slows a launch down, so only who asks for it gets it.
+    instruction_by_instruction = False
+
     def begin(self, machine: Any) -> None:
         """A launch begins; `machine` has `kernel`, `shape`, `memory` and `shared_bytes`."""
 
@@ -58,6 +61,11 @@ class Trace:
 
     def block(self, f: Fragment, run: Any) -> None:
         """The lanes of `f` are about to execute `run.instructions`."""
+
+    def executed(self, f: Fragment, instruction: Instruction) -> None:
+        """The lanes of `f` have executed `instruction`: `f.registers` holds what it wrote. Not for those that end a
+        block, except warp-wide operations.
+        """
 
     def diverges(self, f: Fragment, branch: Instruction, taken: Values) -> None:
         """The lanes of `f` part: `taken` (bool, shape (lanes,)) are those that jump. They may be of several warps."""

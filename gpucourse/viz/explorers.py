@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from gpucourse.viz.amdahl import explore as amdahl
+from gpucourse.viz.banks import explore as banks
+from gpucourse.viz.coalescing import explore as coalescing
 from gpucourse.viz.pipeline import explore as pipeline
 from gpucourse.viz.roofline import explore as roofline
+from gpucourse.viz.thread_grid import explore as thread_grid
 from gpucourse.viz.timeline import explore as timeline
 
-__all__ = ["amdahl", "pipeline", "roofline", "timeline"]
+__all__ = ["amdahl", "banks", "coalescing", "pipeline", "roofline", "thread_grid", "timeline"]

@@ -66,6 +66,16 @@ def new(width: float = 7.2, height: float = 3.6, columns: int = 1, rows: int = 1
         return fig, fig.subplots(rows, columns, **options)
 
 
+def page(width: float, height: float) -> tuple[Figure, Any]:
+    """Make a figure that is one blank sheet; its coordinates are inches from the top left. For tables and grids."""
+    fig, ax = new(width, height)
+    fig.set_layout_engine("none")
+    ax.set_position((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    ax.axis("off")
+    return fig, ax
+
+
 def png(fig: Figure, dpi: int = 100) -> bytes:
     """Render `fig` as PNG bytes on a white ground, so that it also reads in a dark theme."""
     buffer = io.BytesIO()

@@ -211,3 +211,15 @@ def test_every_column_is_a_counter(transposed: Profile) -> None:
     keys = [column.key for column in (*COLUMNS, *PTX_COLUMNS)]
     assert len(keys) == len(set(keys))
     assert all(isinstance(getattr(transposed, key), int | float) for key in keys)
+
+
+def test_a_cell_and_its_heat(transposed: Profile) -> None:
+    """The line that reads the tile down its columns: 4,096 of 4,224 wavefronts, of which 31 in 32 are waste."""
+    columns = {column.key: column for column in transposed.columns()}
+    read = next(row["line"] for row in transposed.rows() if row["shared_load_requests"])
+    assert transposed.cell(read, columns["shared_wavefronts"]) == "4,096"
+    assert transposed.heat(read, columns["shared_wavefronts"]) == pytest.approx(4096 / 4224)
+    assert transposed.heat(read, columns["bank_conflict_degree"]) == pytest.approx(31 / 32)
+    assert transposed.cell(1, columns["shared_wavefronts"]) == ""
+    assert transposed.heat(1, columns["shared_wavefronts"]) == 0
+    assert "atomic_requests" not in columns

@@ -53,3 +53,11 @@ def test_line_colors_stand_out_from_white():
     # WCAG 2.1 asks 3:1 of graphical objects; orange, sky and purple are for areas and second lines
     for name in ("black", "blue", "green", "red", "grey"):
         assert 1.05 / (luminance(picture.COLORS[name]) + 0.05) >= 3, name
+
+
+def test_a_page_is_measured_in_inches_from_the_top_left():
+    fig, ax = picture.page(4, 2)
+    corner, end = ax.transData.transform([(0, 0), (4, 2)])
+    assert tuple(corner) == pytest.approx((0, 200))
+    assert tuple(end) == pytest.approx((400, 0))
+    assert fig.get_dpi() == 100
