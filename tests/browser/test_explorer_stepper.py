@@ -1,0 +1,49 @@
+"""The stepper in JupyterLab: its slider goes through the steps, and its words are the plain function's."""
+
+import nbformat
+import numpy as np
+import pytest
+
+from gpucourse import cupy_sim as cp
+from gpucourse.stepping import steps
+from gpucourse.viz import stepper
+
+KERNEL = '''add = cp.RawKernel(r"""
+extern "C" __global__ void add(const float* x, float* y, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) {
+        y[i] = x[i] + 1;
+    }
+}""", "add")'''
+RECORD = """arrays = cp.arange(16, dtype=np.float32), cp.zeros(16, np.float32)
+recorded = steps(add, (2,), (8,), (*arrays, np.int32(12)), of_block=1)"""
+CELLS = (
+    "import numpy as np\nfrom gpucourse import cp, steps\nfrom gpucourse.viz import explorers", KERNEL, RECORD,
+    "explorers.stepper(recorded)",
+)  # fmt: skip
+
+
+@pytest.fixture
+def explorer(lab, open_notebook):
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab[0] / "stepper.ipynb")
+    notebook = open_notebook("stepper.ipynb")
+    notebook.run_all(lab[0])
+    yield notebook.explorer(CELLS[-1])
+    notebook.screenshot("moved")
+
+
+def test_the_slider_goes_through_the_steps_and_the_words_are_the_plain_functions(explorer):
+    names = {"cp": cp, "np": np, "steps": steps}
+    exec("\n".join(CELLS[1:3]), names)
+    recorded, seen = names["recorded"], {explorer.picture()}
+    for number in range(2, len(recorded) + 1):
+        explorer.press(0, "ArrowRight")
+        explorer.page.wait_for_function(
+            "([box, due]) => box.querySelector('[role=status]').innerText === due",
+            arg=[explorer.box.element_handle(), " ".join(stepper.sentence(recorded, number).split())], timeout=15_000,
+        )  # fmt: skip
+        seen.add(explorer.picture())
+    assert len(seen) == len(recorded) == 5
+    explorer.press(0, "ArrowLeft")
