@@ -314,7 +314,7 @@ def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
             return f"{text}. Look at that index, and at the condition under which it is used."
         own = "These threads have elements" if several(touches.thread) else "This thread has an element"
         text += f". {own} of {'their' if 'These' in own else 'its'} own, so not the guard but the index is wrong"
-        return f"{text}, or it needs a condition of its own."
+        return f"{text}; or this access needs a test of its own, as one of a neighbor's element does."
     return None
 
 
