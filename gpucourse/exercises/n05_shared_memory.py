@@ -242,8 +242,8 @@ PREDICT = Problem(
                                    "twice?"),
             Trap({"s[0]": 32}, "All lanes want the same word in `s[0]`: the bank hands it to all of them at once."),
             Trap({"s[t / 2]": 16}, "`s[t / 2]` wants 16 different words, but they lie in 16 different banks."),
-            Trap({"s[33 * t]": 33}, "The words of `s[33 * t]` are far apart, but distance does not matter: in which banks "
-                                    "do they lie?"),
+            Trap({"s[33 * t]": 33}, "The words of `s[33 * t]` are far apart, but distance does not matter: in which "
+                                    "banks do they lie?"),
             Trap({"s[t / 2]": 2}, "In `s[t / 2]` two lanes meet in a bank, but they want the same word."),
             Trap({"s[t % 4 * 32]": 32}, "All lanes of `s[t % 4 * 32]` go to bank 0, but they want only four different "
                                         "words."),
