@@ -286,7 +286,8 @@ def _row_sums(rng: np.random.Generator, blocks: int) -> Launch:
     x = rng.random((32 * blocks, 32)).astype(np.float32)
     args = {"x": x, "out": blank(32 * blocks)}
     due = {"out": x.astype(np.float64).sum(axis=1).astype(np.float32)}
-    return Launch((blocks,), (32,), args, due, rtol=1e-5, words=f"{32 * blocks} rows, {blocks} block{'s' * (blocks > 1)} of 32")
+    words = f"{32 * blocks} rows, {blocks} block{'s' * (blocks > 1)} of 32"
+    return Launch((blocks,), (32,), args, due, rtol=1e-5, words=words)
 
 
 PADDING = Problem(
