@@ -179,11 +179,13 @@ def _for_debugger(call: Call) -> Call:
     """
     from gpucourse.simt.flow import Flow
     from gpucourse.simt.link import Program
+    from gpucourse.simt.ptx import Symbol
 
     program = call.program
     compiled = Program(program.source, (*program.options, "-G"), program.names)
     for name in compiled.allocations.keys() & program.allocations.keys():
-        compiled.variable(name)[:] = program.variable(name)
+        if not any(isinstance(value, Symbol) for value in program.module.variables[name].initial):   # own addresses
+            compiled.variable(name)[:] = program.variable(name)
     for code in compiled.kernel(call.name).codes.values():
         code.order = Flow(code.function).order_as_written
     return replace(call, program=compiled)

@@ -202,6 +202,19 @@ def test_early_returns_device_functions_and_vectors():
     assert [t.value for t in written.touched] == [(8 * i + 3) / 2 for i in range(32, 36)]
 
 
+def test_variables_that_hold_addresses_keep_those_of_their_own_program():
+    code = """
+__device__ int low(int v) { return v - 10; }
+__device__ int high(int v) { return v + 10; }
+__device__ int (*chosen[2])(int) = {low, high};
+__device__ int offset = 1;
+extern "C" __global__ void f(int* x) { x[threadIdx.x] = chosen[threadIdx.x % 2](offset); }"""
+    module = cp.RawModule(code=code)
+    cp.ndarray(1, cp.int32, module.get_global("offset"))[:] = 5
+    recorded = steps((module, "f"), (1,), (2,), (cp.zeros(2, cp.int32),))
+    assert [a[4] for step in recorded for a in step.accesses if a[1] == "x"] == [-5, 15]
+
+
 def test_single_instructions_are_those_of_the_optimized_kernel_with_what_they_write():
     recorded = paths("ptx")
     assert all(len(step.ptx) == 1 for step in recorded)

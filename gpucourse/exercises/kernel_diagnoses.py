@@ -205,6 +205,10 @@ def _guard_message(launch: Launch, witness: Witness, touches: Touches) -> str:
     source = witness.call.program.source
     if not re.search(r"\b(if|while|for)\s*\(|\?", source):
         return f"{text}{have} no element of {'their' if them == 'them' else 'its'} own: where is the guard?"
+    if _turned(witness, launch):
+        width, height, _ = launch.elements
+        return (f"{text}The guard lets a row or column pass that `{touches.name}` does not have: it has {height} rows "
+                f"and {width} columns.")  # fmt: skip
     beyond = _beyond(witness, launch, touches.thread)
     if beyond and all(found == [limit] and room > limit + 1 for _, found, limit, room in beyond):
         letter, (_, _, limit, _) = beyond[0][0], beyond[0]
@@ -215,6 +219,13 @@ def _guard_message(launch: Launch, witness: Witness, touches: Touches) -> str:
         size = {"x": "width", "y": "height", "z": "depth"}[letter]
         return f"{text}There {letter} is {found[0]} or more, and the {size} is {limit}: the guard does not stop {them}."
     return f"{text}{have} no element, and the guard does not stop {them}."
+
+
+def _turned(witness: Witness, launch: Launch) -> bool:
+    """Whether the threads, as they stand, cannot be there for the elements: those of a turned array."""
+    call = witness.call
+    threads = (grid * block for grid, block in zip(call.grid, call.block, strict=True))
+    return not _flat(call) and any(t < e for t, e in zip(threads, launch.elements, strict=True))
 
 
 def _does(witness: Witness, touches: Touches) -> str:
@@ -314,7 +325,7 @@ def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
             return f"{text}. Look at that index, and at the condition under which it is used."
         own = "These threads have elements" if several(touches.thread) else "This thread has an element"
         text += f". {own} of {'their' if 'These' in own else 'its'} own, so not the guard but the index is wrong"
-        return f"{text}, or it needs a condition of its own."
+        return f"{text}; or this access needs a test of its own, as one of a neighbor's element does."
     return None
 
 

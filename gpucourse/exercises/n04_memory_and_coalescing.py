@@ -60,11 +60,14 @@ PREDICT = Problem(
             Trap({"x[2 * i]": 16}, "Of `x[2 * i]` four floats still share a sector: 8 places, every second one "
                                    "wanted."),
             Trap({"x[i / 2]": 4}, "In `x[i / 2]` two lanes want the same float: the warp needs 16 floats, not 32."),
+            Trap({"x[i / 2]": 16}, "`x[i / 2]` wants 16 different floats. Into how many sectors do they fall?"),
             Trap({"x[i / 2]": 8}, "`x[i / 2]` brings the lanes closer together; it does not spread them."),
             Trap({"x[0]": 32}, "All lanes want the same sector in `x[0]`: it is fetched once and handed to all 32."),
             Trap({"x[0]": 0}, "`x[0]` is one float, and even one float needs its sector."),
             Trap({"x[32 * i]": 4}, "In `x[32 * i]` neighboring lanes are 128 bytes apart. Can two of them share a "
                                    "sector?"),
+            Trap({"x[32 * i]": 8}, "In `x[32 * i]` the lanes are 32 floats, 128 bytes, apart: no two of them ever "
+                                   "share a sector."),
             Trap({"x[32 * i]": 128}, "`x[32 * i]` spans 128 sectors, but only those count in which some lane wants a "
                                      "float."),
         ),
@@ -84,12 +87,15 @@ def _spanned(stride: int, offset: int, width: int) -> int:
     return last - first + 1
 
 
+_EXTENT = ("The bytes from the first lane to the last, divided by 32, are not the sectors: where the first lane begins "
+           "inside its sector is lost, and with a large stride many sectors between are wanted by no lane.")
+
 COUNT = Problem(
     id="04.2",
     title="Count the sectors",
     task=(
-        "Write the count as a function, so that you need not do it on your fingers again. Lane `i` reads the element "
-        "`offset + i * stride` of an array whose elements have `width` bytes; element 0 lies at the start of a sector."
+        "Write the count as a function. Lane `i` reads the element `offset + i * stride` of an array whose elements "
+        "have `width` bytes; element 0 lies at the start of a sector."
     ),
     spec=(
         "`sectors(stride, offset, width)`: three ints; `stride` and `offset` in elements, 0 or more; `width` is 4, 8 "
@@ -135,6 +141,10 @@ COUNT = Problem(
             Trap(lambda stride, offset, width: -(-32 * stride * width // 32),
                  "This is the number of bytes between the lanes' ends, divided by 32. It misses the offset, and with a "
                  "large stride it counts sectors that no lane wants."),
+            Trap(lambda stride, offset, width: 31 * stride * width // 32, _EXTENT),
+            Trap(lambda stride, offset, width: 31 * stride * width / 32, _EXTENT),
+            Trap(lambda stride, offset, width: 31 * stride * width // 32 + 1, _EXTENT),
+            Trap(lambda stride, offset, width: -(-(31 * stride + 1) * width // 32), _EXTENT),
             Trap(lambda stride, offset, width: len({(offset + i * stride) * width for i in range(32)}),
                  "You count different addresses. Addresses in the same 32 bytes share a sector."),
         ),
@@ -233,8 +243,8 @@ CHUNKS = Problem(
         ),
         limits=(
             Limit("global_store_bytes_used", lambda launch: launch.due["out"].nbytes,
-                  "`out` has {limit} bytes, but {found} are written: several threads scale the same element. How far "
-                  "must a thread step so that no other thread has taken the next one?"),
+                  "Elements of `out` are written more than once: several threads scale the same element. How far must "
+                  "a thread step so that no other thread has taken the next one?"),
             Limit("global_load_sectors", _few_more, "Reading takes {found} sectors where {limit} are plenty. In one "
                                                     "turn of the loop, do neighboring lanes read neighboring "
                                                     "elements?"),
@@ -283,6 +293,27 @@ def _weight_of_rows(launch: Launch) -> Arrays:
     return {"out": np.resize(weight, picture.shape[0])[:, None] * picture}
 
 
+_WALKED = ("A row has w elements, so row = i / w, and column = i % w. Yours divides by another length, or has the two "
+           "exchanged.")
+
+
+def _walked(row: Any, column: Any) -> Any:
+    """What is left by a walk with `row(i, h, w)` and `column(i, h, w)`; nan where it strays."""
+
+    def wrong(launch: Launch) -> Arrays:
+        weight, (h, w) = launch.args["weight"], launch.args["picture"].shape
+        i = np.arange(h * w)
+        rows, columns = row(i, h, w), column(i, h, w)
+        place, inside = rows * w + columns, columns < w
+        out = np.full(h * w, np.nan, np.float32)
+        clean = inside & (place < h * w)
+        out[place[clean]] = weight[columns[clean]] * launch.args["picture"].ravel()[place[clean]]
+        out[place[~inside & (place < h * w)]] = np.nan
+        return {"out": out.reshape(h, w)}
+
+    return wrong
+
+
 WALK = Problem(
     id="04.4",
     title="Walk along the rows",
@@ -314,6 +345,12 @@ WALK = Problem(
         make_faded,
         traps=(
             KernelTrap(_weight_of_rows, "The weight belongs to the column, but yours is taken by row."),
+            KernelTrap(_walked(lambda i, h, w: i // h, lambda i, h, w: i % h),
+                       _WALKED),
+            KernelTrap(_walked(lambda i, h, w: i % w, lambda i, h, w: i // w),
+                       _WALKED),
+            KernelTrap(_walked(lambda i, h, w: i // w, lambda i, h, w: i % h),
+                       "The row is right, the column is not: a row has w elements, so row = i / w leaves i % w."),
             KernelTrap(lambda launch: {"out": launch.args["picture"]}, "`out` is the picture itself: the weight is "
                                                                        "missing."),
         ),
@@ -410,9 +447,9 @@ PLANES = Problem(
             KernelTrap(lambda launch: _of(launch, _speed_squared), "The square root is missing: sqrtf(...)."),
         ),
         limits=(
-            Limit("global_store_requests", lambda launch: -(-launch.due["out"].size // 32),
-                  "`out` is written by {found} requests where {limit} are enough: write each "
-                  "element once."),
+            Limit("global_store_sectors", lambda launch: _float_sectors(launch.due["out"].size),
+                  "Writing takes {found} sectors where {limit} hold all of out. Neighboring threads should have "
+                  "neighboring particles, and write each element once."),
         ),
     ),
 )  # fmt: skip
@@ -465,6 +502,36 @@ def _requests(launch: Launch) -> int:
     return -(-(n // 4) // 32) + n % 4
 
 
+def _one_by_one(launch: Launch) -> int:
+    """What four narrow requests a warp come to."""
+    return 4 * -(-launch.due["out"].size // 128)
+
+
+def _about_wide(launch: Launch) -> int:
+    """Between whole fours and one by one."""
+    return 2 * _requests(launch)
+
+
+def _whole_fours(launch: Launch) -> float:
+    """The requests where nothing is left over; no limit elsewhere."""
+    return np.inf if launch.due["out"].size % 4 else _requests(launch)
+
+
+def _copy_limits(counter: str, does: str, hint: str) -> tuple[Limit, ...]:
+    """What may be wrong with the loads, or the stores, from the most requests to the fewest."""
+    most = f"{does} by {{found}} requests"
+    return (
+        Limit(counter, _one_by_one, f"{most}, more than one by one: elements are copied several times. Does a thread "
+                                    "that has a whole four run the loop, too (`else`)? Does every thread copy what is "
+                                    "left over?"),
+        Limit(counter, _about_wide, f"{most} where {{limit}} would be many. {hint}"),
+        Limit(counter, _whole_fours, f"{most} where {{limit}} are enough: not by whole fours everywhere. The last "
+                                     "whole four goes to the loop: should `<` be `<=`?"),
+        Limit(counter, _requests, f"{most} where {{limit}} are enough. Whole fours are right; is what is left over "
+                                  "copied by more than one thread?"),
+    )  # fmt: skip
+
+
 def _tail_lost(launch: Launch) -> Arrays:
     n = launch.due["out"].size
     return {"out": np.where(np.arange(n) < n - n % 4, launch.due["out"], launch.args["out"])}
@@ -484,7 +551,7 @@ WIDE = Problem(
         "as one `float4`; the last thread takes what is left over when `n` is no multiple of 4."
     ),
     spec=(
-        "`x` and `out`: n floats, n at least 1; both arrays begin at a multiple of 256 bytes. Thread t copies the "
+        "`x` and `out`: n floats, n at least 1; both arrays begin at a multiple of 512 bytes. Thread t copies the "
         "elements 4 t to 4 t + 3, as far as they exist. At least n / 4 threads, rounded up. Whole fours take one load "
         "and one store."
     ),
@@ -512,12 +579,10 @@ WIDE = Problem(
             KernelTrap(_one_each, "Every thread copies one element. It should copy four, 4 t to 4 t + 3."),
         ),
         limits=(
-            Limit("global_load_requests", _requests,
-                  "`x` is read by {found} requests where {limit} are enough. Let a lane load "
-                  "four floats at once: `((const float4*)x)[t]`."),
-            Limit("global_store_requests", _requests,
-                  "`out` is written by {found} requests where {limit} are enough. Let a lane "
-                  "store four floats at once: `((float4*)out)[t] = ...`."),
+            *_copy_limits("global_load_requests", "`x` is read",
+                          "Let a lane load four floats at once: `((const float4*)x)[t]`."),
+            *_copy_limits("global_store_requests", "`out` is written",
+                          "Let a lane store four floats at once: `((float4*)out)[t] = ...`."),
         ),
     ),
 )  # fmt: skip
@@ -557,6 +622,11 @@ TRANSPOSE = Problem(
         TRANSPOSE_DUE,
         traps=(
             Trap({"requests read": 6144}, "A request is made by a warp, for its 32 lanes at once, not by each thread."),
+            Trap({"requests read": 64}, "96 columns are three warps a row, not one."),
+            Trap({"requests written": 6144}, "As for reads, a request to write is made by a warp, not by each "
+                                             "thread."),
+            Trap({"sectors written": 12288}, "This is 64 sectors for each of the 192 writes, but a warp has 32 lanes "
+                                             "and each of them writes to one sector."),
             Trap({"sectors written": 768}, "The writes are counted as if neighbors lay side by side. Where in `out` "
                                            "do two neighboring columns of x end up?"),
             Trap({"sectors written": 32}, "This is what one warp writes. The whole launch has 192 warps."),

@@ -241,6 +241,9 @@ PREDICT = Problem(
             Trap({"s[33 * t]": 2}, "The words of `s[33 * t]` are 0, 33, 66, … Take each modulo 32: does any bank come "
                                    "twice?"),
             Trap({"s[0]": 32}, "All lanes want the same word in `s[0]`: the bank hands it to all of them at once."),
+            Trap({"s[t / 2]": 16}, "`s[t / 2]` wants 16 different words, but they lie in 16 different banks."),
+            Trap({"s[33 * t]": 33}, "The words of `s[33 * t]` are far apart, but distance does not matter: in which "
+                                    "banks do they lie?"),
             Trap({"s[t / 2]": 2}, "In `s[t / 2]` two lanes meet in a bank, but they want the same word."),
             Trap({"s[t % 4 * 32]": 32}, "All lanes of `s[t % 4 * 32]` go to bank 0, but they want only four different "
                                         "words."),
@@ -283,7 +286,8 @@ def _row_sums(rng: np.random.Generator, blocks: int) -> Launch:
     x = rng.random((32 * blocks, 32)).astype(np.float32)
     args = {"x": x, "out": blank(32 * blocks)}
     due = {"out": x.astype(np.float64).sum(axis=1).astype(np.float32)}
-    return Launch((blocks,), (32,), args, due, rtol=1e-5, words=f"{32 * blocks} rows, {blocks} blocks of 32")
+    words = f"{32 * blocks} rows, {blocks} block{'s' * (blocks > 1)} of 32"
+    return Launch((blocks,), (32,), args, due, rtol=1e-5, words=words)
 
 
 PADDING = Problem(
@@ -406,7 +410,7 @@ TRANSPOSE = Problem(
     ),
     spec=(
         "`x`: h x w floats, `out`: w x h floats, `out[j][i] = x[i][j]`. Blocks of 32 x 32 threads, grid (w / 32, h / "
-        "32) rounded up. No more sectors than rows of up to 32 floats need."
+        "32) rounded up. Reads and writes take as few sectors as the rows of a tile, up to 32 floats long, can."
     ),
     stub=TRANSPOSE_STUB,
     answer="transpose",

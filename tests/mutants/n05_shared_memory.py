@@ -90,7 +90,7 @@ MUTANTS = {
                kernel(TRANSPOSE, (n05.TRANSPOSE_BODY, "    if (row < h && column < w) out[column * h + row] = "
                                                       "x[row * w + column];\n")), "column of out"),
         Mutant("old guard", kernel(TRANSPOSE, ("row < w && column < h", "row < h && column < w")), "the guard"),
-        Mutant("no second guard", kernel(TRANSPOSE, ("if (row < w && column < h) {", "{")), "the guard"),
+        Mutant("no second guard", kernel(TRANSPOSE, ("if (row < w && column < h) {", "{")), "The guard lets a row"),
         Mutant("reads down the columns", kernel(TRANSPOSE, ("x[row * w + column]", "x[column * w + row]")),
                "the index is wrong"),
         Mutant("blocks not exchanged",
