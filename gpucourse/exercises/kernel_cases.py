@@ -44,7 +44,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ from gpucourse.exercises.kernel_source import (
 from gpucourse.exercises.outcome import NotAttempted, Wrong
 from gpucourse.simt.sanitize import ENDLESS
 
-__all__ = ["ByLaunches", "KernelTrap", "Launch", "Limit", "blank", "by_launches"]
+__all__ = ["ByLaunches", "KernelTrap", "Launch", "Limit", "blank", "by_launches", "timed_at"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,11 @@ class Limit:
     def allowed(self, launch: Launch) -> int | float:
         """The limit for a launch."""
         return self.at_most(launch) if callable(self.at_most) else self.at_most
+
+
+def timed_at(full: Callable[[], Launch], launches: Sequence[Launch]) -> list[Launch]:
+    """Return the launches, the first of which is also made at the size of `full()` and timed where there is a GPU."""
+    return [replace(launches[0], full=full), *launches[1:]]
 
 
 def by_launches(

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from gpucourse.exercises.compare import Trap, by_cases, is_mapping
-from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, by_launches
+from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, by_launches, timed_at
 from gpucourse.exercises.problem import Problem
 
 Arrays = dict[str, Any]
+FULL = 1 << 24   # elements of a launch that is timed: more than a cache holds
 
 # -- 04.1 -------------------------------------------------------------------------------------------
 
@@ -188,7 +189,7 @@ def _float_sectors(count: int) -> int:
 def make_scaled(rng: np.random.Generator) -> Sequence[Launch]:
     """Fewer threads than elements, as many, more; a last round that is not full; three elements."""
     shapes = ((1000, 3, 64), (4099, 4, 128), (96, 3, 32), (3, 2, 32))
-    return [_scaled(rng, *shape) for shape in shapes]
+    return timed_at(lambda: _scaled(rng, FULL, 2048, 256), [_scaled(rng, *shape) for shape in shapes])
 
 
 def _scaled(rng: np.random.Generator, n: int, blocks: int, block: int) -> Launch:
@@ -276,7 +277,7 @@ WALK_SOLUTION = WALK_STUB.replace("i % h", "i / w").replace("i / h", "i % w")
 def make_faded(rng: np.random.Generator) -> Sequence[Launch]:
     """Pictures that are wide, tall, narrower than a warp, and a single row; never square."""
     shapes = ((24, 40, 64), (48, 32, 128), (5, 7, 32), (1, 65, 32), (33, 1, 32))
-    return [_faded(rng, *shape) for shape in shapes]
+    return timed_at(lambda: _faded(rng, 4096, 4096, 256), [_faded(rng, *shape) for shape in shapes])
 
 
 def _faded(rng: np.random.Generator, h: int, w: int, block: int) -> Launch:
@@ -389,7 +390,8 @@ void speed(const float* v, float* out, int n)
 
 def make_speeds(rng: np.random.Generator) -> Sequence[Launch]:
     """More threads than particles, one particle, and exactly as many threads."""
-    return [_speeds(rng, *shape) for shape in ((200, 4, 64), (1, 1, 32), (96, 3, 32), (501, 4, 128))]
+    shapes = ((200, 4, 64), (1, 1, 32), (96, 3, 32), (501, 4, 128))
+    return timed_at(lambda: _speeds(rng, FULL // 2, FULL // 512, 256), [_speeds(rng, *shape) for shape in shapes])
 
 
 def _speeds(rng: np.random.Generator, n: int, blocks: int, block: int) -> Launch:
@@ -487,7 +489,7 @@ void copy4(const float* x, float* out, int n)
 def make_copies(rng: np.random.Generator) -> Sequence[Launch]:
     """Every remainder of n by 4, n below 4, and threads to spare."""
     shapes = ((1024, 4, 64), (1027, 5, 64), (514, 3, 64), (129, 2, 32), (3, 2, 32))
-    return [_copied(rng, *shape) for shape in shapes]
+    return timed_at(lambda: _copied(rng, FULL + 3, FULL // 1024 + 1, 256), [_copied(rng, *shape) for shape in shapes])
 
 
 def _copied(rng: np.random.Generator, n: int, blocks: int, block: int) -> Launch:

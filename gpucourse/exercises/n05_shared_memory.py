@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from gpucourse.exercises.compare import Trap, is_mapping
-from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches
+from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches, timed_at
 from gpucourse.exercises.problem import Problem
 
 Arrays = dict[str, Any]
+FULL = 1 << 24   # elements of a launch that is timed: more than a cache holds
 
 # -- 05.1 -------------------------------------------------------------------------------------------
 
@@ -32,7 +33,8 @@ REVERSE_SOLUTION = REVERSE_STUB.replace("    tile[t] = x[i];\n", "    tile[t] = 
 
 def make_reversed(rng: np.random.Generator) -> Sequence[Launch]:
     """Blocks of several warps, of one, and of one and a bit."""
-    return [_reversed(rng, *shape) for shape in ((3, 256), (2, 32), (2, 48), (4, 96))]
+    small = [_reversed(rng, *shape) for shape in ((3, 256), (2, 32), (2, 48), (4, 96))]
+    return timed_at(lambda: _reversed(rng, FULL // 256, 256), small)
 
 
 def _reversed(rng: np.random.Generator, blocks: int, block: int) -> Launch:
@@ -107,7 +109,8 @@ STENCIL_SOLUTION = STENCIL_STUB.replace("are zeros\n", "are zeros\n" + STENCIL_F
 
 def make_stencils(rng: np.random.Generator) -> Sequence[Launch]:
     """A last block of one element, of two, of none, and fewer elements than the halo is wide."""
-    return [_stencil(rng, n, extra) for n, extra in ((385, 0), (258, 0), (256, 1), (100, 0), (2, 0))]
+    small = [_stencil(rng, n, extra) for n, extra in ((385, 0), (258, 0), (256, 1), (100, 0), (2, 0))]
+    return timed_at(lambda: _stencil(rng, FULL, 0), small)
 
 
 def _sums(x: Any, mode: Any = "constant") -> Any:
@@ -279,7 +282,7 @@ PADDING_SOLUTION = PADDING_STUB.replace("tile[32][32]", "tile[32][33]")
 
 def make_row_sums(rng: np.random.Generator) -> Sequence[Launch]:
     """One tile, and three."""
-    return [_row_sums(rng, blocks) for blocks in (1, 3)]
+    return timed_at(lambda: _row_sums(rng, FULL // 1024), [_row_sums(rng, blocks) for blocks in (1, 3)])
 
 
 def _row_sums(rng: np.random.Generator, blocks: int) -> Launch:
@@ -358,7 +361,8 @@ TRANSPOSE_SOLUTION = TRANSPOSE_STUB.replace("+ threadIdx.x;\n\n", "+ threadIdx.x
 
 def make_transposed(rng: np.random.Generator) -> Sequence[Launch]:
     """Whole tiles, partial ones on both sides, a single row and a single column; never square."""
-    return [_transposed(rng, *shape) for shape in ((64, 32), (40, 70), (33, 31), (1, 40), (65, 1))]
+    small = [_transposed(rng, *shape) for shape in ((64, 32), (40, 70), (33, 31), (1, 40), (65, 1))]
+    return timed_at(lambda: _transposed(rng, 4096, 4096), small)
 
 
 def _transposed(rng: np.random.Generator, h: int, w: int) -> Launch:
@@ -490,7 +494,8 @@ BLUR_TILE, BLUR_RADIUS = 16, 2
 
 def make_blurs(rng: np.random.Generator) -> Sequence[Launch]:
     """Whole tiles, partial ones on both sides, fewer rows than the radius."""
-    return [_blur(rng, *shape) for shape in ((32, 48), (21, 37), (50, 17), (1, 5))]
+    small = [_blur(rng, *shape) for shape in ((32, 48), (21, 37), (50, 17), (1, 5))]
+    return timed_at(lambda: _blur(rng, 2048, 2048), small)
 
 
 def blurred(x: Any, mode: Any = "edge", radius: int = BLUR_RADIUS) -> Any:

@@ -11,8 +11,8 @@ import pytest
 
 from gpucourse import cp, cupy_sim
 from gpucourse.cupy_sim import function
-from gpucourse.exercises import kernel_cases, kernel_runs
-from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches
+from gpucourse.exercises import kernel_cases, kernel_runs, registry
+from gpucourse.exercises.kernel_cases import ByLaunches, KernelTrap, Launch, Limit, blank, by_launches
 from gpucourse.exercises.problem import Problem
 from gpucourse.timing import Timing
 from tests.mutants.mutant import answer_of
@@ -512,3 +512,16 @@ def test_the_example_of_the_docstring_is_right():
     code = re.search(r'SCALE = """(.*?)"""', source, re.DOTALL)[1]
     assert told(cp.RawKernel(code, "scale"), judge).state == "right"
     assert "multiply" in told(cp.RawKernel(code.replace("a * x", "a + x"), "scale"), judge).message
+
+
+KERNELS = [p for p in registry.all_problems() if isinstance(p.judge, ByLaunches)]
+
+
+@pytest.mark.parametrize("problem", KERNELS, ids=[p.id for p in KERNELS])
+def test_every_kernel_exercise_has_a_launch_for_a_gpu(problem):
+    """It has the arguments of the small ones, and threads for every element unless the kernel walks."""
+    small = problem.judge.all_cases(None, 1)
+    big = next(launch.full for launch in small if launch.full)()
+    assert list(big.args) == list(small[0].args) and list(big.due) == list(small[0].due)
+    assert max(array.size for array in big.arrays.values()) >= 1 << 22
+    assert int(np.prod(big.block)) <= 1024 and max(big.grid[1:], default=1) < 1 << 16
