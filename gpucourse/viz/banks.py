@@ -165,7 +165,8 @@ def declared(made: Request) -> str:
 
 def verdict(made: Request) -> str:
     """Return the conflict in a few words."""
-    return "no conflict" if made.degree == 1 else f"a {made.degree}-way bank conflict"
+    article = "an" if made.degree in (8, 11, 18) else "a"
+    return "no conflict" if made.degree == 1 else f"{article} {made.degree}-way bank conflict"
 
 
 def _why(made: Request) -> str:

@@ -150,3 +150,7 @@ def test_every_end_of_the_controls_draws():
         for width, bits in ((4, 32), (64, 128)):
             explorer.set(width=width, padding=8, bits=bits, stride=33, access=access)
             assert explorer.sentence == banks.sentence(width, 8, access, bits, 33)
+
+
+def test_an_eight_way_conflict_has_its_article():
+    assert "an 8-way bank conflict" in banks.sentence(width=8, access="column")
