@@ -298,6 +298,23 @@ _WALKED = ("A row has w elements, so row = i / w, and column = i % w. Yours divi
            "exchanged.")
 
 
+def _walked(row: Any, column: Any) -> Any:
+    """What is left by a walk with `row(i, h, w)` and `column(i, h, w)`; nan where it strays."""
+
+    def wrong(launch: Launch) -> Arrays:
+        weight, (h, w) = launch.args["weight"], launch.args["picture"].shape
+        i = np.arange(h * w)
+        rows, columns = row(i, h, w), column(i, h, w)
+        place, inside = rows * w + columns, columns < w
+        out = np.full(h * w, np.nan, np.float32)
+        clean = inside & (place < h * w)
+        out[place[clean]] = weight[columns[clean]] * launch.args["picture"].ravel()[place[clean]]
+        out[place[~inside & (place < h * w)]] = np.nan
+        return {"out": out.reshape(h, w)}
+
+    return wrong
+
+
 WALK = Problem(
     id="04.4",
     title="Walk along the rows",
@@ -307,9 +324,9 @@ WALK = Problem(
         "launch."
     ),
     spec=(
-        "`picture` and `out`: h x w floats, row after row; each row has w elements, as many as there are columns. "
-        "`weight`: w floats. `out[row][column] = weight[column] * picture[row][column]`. One thread an element, at "
-        "least h·w threads. Every picture element is read and written in as few sectors as the data fill."
+        "`picture` and `out`: h x w floats, row after row. `weight`: w floats. `out[row][column] = weight[column] * "
+        "picture[row][column]`. One thread an element, at least h·w threads. Every picture element is read and written "
+        "in as few sectors as the data fill."
     ),
     stub=WALK_STUB,
     answer="fade",
@@ -317,8 +334,7 @@ WALK = Problem(
     hints=(
         "Thread `i` and thread `i + 1` should sit side by side in a row. How do row and column follow from `i`, if `i` "
         "counts along the rows?",
-        "Only the two lines that compute `row` and `column` change. Each row has `w` elements, so the whole rows "
-        "before element `i` are `i` divided by `w`, whether the picture is wide or tall.",
+        "Only the two lines that compute `row` and `column` change. Each row has `w` elements.",
         "`int row = i / ___;` and `int column = i % ___;`",
     ),
     solution=WALK_SOLUTION,
@@ -330,6 +346,12 @@ WALK = Problem(
         make_faded,
         traps=(
             KernelTrap(_weight_of_rows, "The weight belongs to the column, but yours is taken by row."),
+            KernelTrap(_walked(lambda i, h, w: i // h, lambda i, h, w: i % h),
+                       _WALKED),
+            KernelTrap(_walked(lambda i, h, w: i % w, lambda i, h, w: i // w),
+                       _WALKED),
+            KernelTrap(_walked(lambda i, h, w: i // w, lambda i, h, w: i % h),
+                       "The row is right, the column is not: a row has w elements, so row = i / w leaves i % w."),
             KernelTrap(lambda launch: {"out": launch.args["picture"]}, "`out` is the picture itself: the weight is "
                                                                        "missing."),
         ),
@@ -488,8 +510,8 @@ def _one_by_one(launch: Launch) -> int:
 
 
 def _about_wide(launch: Launch) -> int:
-    """Between whole fours and one by one; no limit where something is left over, which many threads may copy."""
-    return np.inf if launch.due["out"].size % 4 else 2 * _requests(launch)
+    """Between whole fours and one by one."""
+    return 2 * _requests(launch)
 
 
 def _whole_fours(launch: Launch) -> float:

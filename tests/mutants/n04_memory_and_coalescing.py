@@ -87,7 +87,7 @@ MUTANTS = {
     "04.4": (
         Mutant("divides by the height", kernel(WALK, ("i / w", "i / h"), ("i % w", "i % h")), "the index is wrong"),
         Mutant("row and column exchanged", kernel(WALK, ("int row = i / w", "int row = i % w"),
-                                                  ("int column = i % w", "int column = i / w")), "the index is wrong"),
+                                                  ("int column = i % w", "int column = i / w")), "row = i / w"),
         Mutant("weight by row", kernel(WALK, ("weight[column]", "weight[row]")), "`weight[32]`"),
         Mutant("no weight", kernel(WALK, ("weight[column] * ", "")), "weight is missing"),
         Mutant("no guard", kernel(WALK, ("if (i < h * w) {", "{")), "guard"),
@@ -124,7 +124,7 @@ MUTANTS = {
                "(`else`)"),
         Mutant("everybody copies the rest",
                kernel(WIDE, ("} else {", "}\n    {"), ("int i = 4 * t;", "int i = n - n % 4;")),
-               "Does every thread copy"),
+               "every thread copy"),
         Mutant("the idle copy the rest", kernel(WIDE, ("int i = 4 * t;", "int i = n - n % 4;")),
                "by more than one thread"),
         Mutant("the cast without its brackets", kernel(WIDE, (QUAD, "(float4*)out[t] = (const float4*)x[t];")),
