@@ -1,5 +1,6 @@
 """The rules of device arrays, held against what CuPy documents and, for names and signatures, against CuPy itself."""
 
+import gc
 import copy
 import inspect
 import pickle
@@ -163,6 +164,7 @@ def test_fuse_makes_one_launch_and_no_temporaries():
 
 def test_the_pool_rounds_up_keeps_and_gives_back():
     pool = cp.get_default_memory_pool()
+    gc.collect()    # arrays that other tests left in cycles must not go back to the pool in the middle of this one
     pool.free_all_blocks()
     used, total = pool.used_bytes(), pool.total_bytes()
     y = cp.zeros(1000, cp.uint8)
