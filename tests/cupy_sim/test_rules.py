@@ -1,7 +1,7 @@
 """The rules of device arrays, held against what CuPy documents and, for names and signatures, against CuPy itself."""
 
-import gc
 import copy
+import gc
 import inspect
 import pickle
 
