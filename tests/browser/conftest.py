@@ -190,6 +190,18 @@ class Shown:
             self.page.wait_for_timeout(100)
         pytest.fail(f"the picture did not change after {times} x {key}")
 
+    def walk(self, steps):
+        """Press keys as `steps` say, (control, key, times, words); each ends at its words and a picture of its own."""
+        seen = {self.picture()}
+        for control, key, times, words in steps:
+            self.press(control, key, times)
+            self.page.wait_for_function(
+                "([box, due]) => box.querySelector('[role=status]').innerText === due",
+                arg=[self.box.element_handle(), words], timeout=15_000,
+            )  # fmt: skip
+            seen.add(self.picture())
+        assert len(seen) == len(steps) + 1
+
 
 @pytest.fixture
 def open_notebook(chromium, lab):
@@ -204,3 +216,18 @@ def open_notebook(chromium, lab):
     yield opened
     for page in pages:
         page.close()
+
+
+@pytest.fixture
+def open_cells(lab, open_notebook):
+    """A function that makes the notebook `name` of code cells, opens it and runs them all."""
+
+    def opened(name, cells):
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells], metadata=kernel)
+        nbformat.write(made, lab[0] / f"{name}.ipynb")
+        notebook = open_notebook(f"{name}.ipynb")
+        notebook.run_all(lab[0])
+        return notebook
+
+    return opened

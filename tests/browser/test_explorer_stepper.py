@@ -1,6 +1,5 @@
 """The stepper in JupyterLab: its slider goes through the steps, and its words are the plain function's."""
 
-import nbformat
 import numpy as np
 import pytest
 
@@ -24,12 +23,8 @@ CELLS = (
 
 
 @pytest.fixture
-def explorer(lab, open_notebook):
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab[0] / "stepper.ipynb")
-    notebook = open_notebook("stepper.ipynb")
-    notebook.run_all(lab[0])
+def explorer(open_cells):
+    notebook = open_cells("stepper", CELLS)
     yield notebook.explorer(CELLS[-1])
     notebook.screenshot("moved")
 
@@ -37,13 +32,8 @@ def explorer(lab, open_notebook):
 def test_the_slider_goes_through_the_steps_and_the_words_are_the_plain_functions(explorer):
     names = {"cp": cp, "np": np, "steps": steps}
     exec("\n".join(CELLS[1:3]), names)
-    recorded, seen = names["recorded"], {explorer.picture()}
-    for number in range(2, len(recorded) + 1):
-        explorer.press(0, "ArrowRight")
-        explorer.page.wait_for_function(
-            "([box, due]) => box.querySelector('[role=status]').innerText === due",
-            arg=[explorer.box.element_handle(), " ".join(stepper.sentence(recorded, number).split())], timeout=15_000,
-        )  # fmt: skip
-        seen.add(explorer.picture())
-    assert len(seen) == len(recorded) == 5
+    recorded = names["recorded"]
+    said = [" ".join(stepper.sentence(recorded, number).split()) for number in range(2, len(recorded) + 1)]
+    explorer.walk([(0, "ArrowRight", 1, words) for words in said])
+    assert len(recorded) == 5
     explorer.press(0, "ArrowLeft")

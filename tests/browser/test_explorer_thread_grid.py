@@ -1,6 +1,5 @@
 """The thread grid explorers in JupyterLab: each control moves the picture, and the sentence is the plain function's."""
 
-import nbformat
 import pytest
 
 from gpucourse.viz import thread_grid
@@ -9,26 +8,13 @@ CELLS = ("from gpucourse.viz import explorers", "explorers.thread_grid()", "expl
 
 
 @pytest.fixture
-def notebook(lab, open_notebook):
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab[0] / "thread_grid.ipynb")
-    opened = open_notebook("thread_grid.ipynb")
-    opened.run_all(lab[0])
-    return opened
+def notebook(open_cells):
+    return open_cells("thread_grid", CELLS)
 
 
 def walk(explorer, steps):
-    """Press keys as `steps` say, (control, key, times, arguments); each gives the sentence and a picture of its own."""
-    seen = {explorer.picture()}
-    for control, key, times, arguments in steps:
-        explorer.press(control, key, times)
-        explorer.page.wait_for_function(
-            "([box, due]) => box.querySelector('[role=status]').innerText === due",
-            arg=[explorer.box.element_handle(), thread_grid.sentence(*arguments)], timeout=15_000,
-        )  # fmt: skip
-        seen.add(explorer.picture())
-    assert len(seen) == len(steps) + 1
+    """Each step's last item are the arguments that the sentence is for."""
+    explorer.walk([(*step, thread_grid.sentence(*arguments)) for *step, arguments in steps])
 
 
 def test_each_control_moves_the_row_of_threads(notebook):

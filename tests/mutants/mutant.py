@@ -26,3 +26,11 @@ def answer_of(source: str, name: str, **names: Any) -> Any:
     names["__name__"] = "__main__"
     exec(compile(source, file, "exec", dont_inherit=True), names)
     return names[name]
+
+
+def kernel(source: str, *replacements: tuple[str, str]) -> str:
+    """`source` with each (old, new) replaced; old must be there."""
+    for old, new in replacements:
+        assert old in source, old
+        source = source.replace(old, new)
+    return source

@@ -1,7 +1,7 @@
 """Plausible wrong answers to the exercises of lesson 04, each with words that its message must contain."""
 
 from gpucourse.exercises import n04_memory_and_coalescing as n04
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, kernel
 
 
 def sectors(**changed):
@@ -16,14 +16,6 @@ def traffic(**changed):
 
 def count(*lines):
     return "def sectors(stride, offset, width):\n" + "".join(f"    {line}\n" for line in lines)
-
-
-def kernel(source, *replacements):
-    """`source` with each (old, new) replaced; old must be there."""
-    for old, new in replacements:
-        assert old in source, old
-        source = source.replace(old, new)
-    return source
 
 
 FIRST = "first = (offset + np.arange(32) * stride) * width"

@@ -1,21 +1,13 @@
 """Plausible wrong answers to the exercises of lesson 05, each with words that its message must contain."""
 
 from gpucourse.exercises import n05_shared_memory as n05
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, kernel
 
 
 def wavefronts(**changed):
     """The right dict of 05.1 with some values changed."""
     keys = dict(zip(("t", "t2", "t32", "t33", "zero", "half", "four"), n05.PATTERNS, strict=True))
     return f"wavefronts = {dict(n05.PATTERNS) | {keys[key]: value for key, value in changed.items()}}\n"
-
-
-def kernel(source, *replacements):
-    """`source` with each (old, new) replaced; old must be there."""
-    for old, new in replacements:
-        assert old in source, old
-        source = source.replace(old, new)
-    return source
 
 
 REVERSE, STENCIL, TRANSPOSE = n05.REVERSE_SOLUTION, n05.STENCIL_SOLUTION, n05.TRANSPOSE_SOLUTION
