@@ -115,7 +115,8 @@ def outcome(entry: dict[str, Any]) -> str:
             return f"{reason}: {entry[reason]}"
     if "value" in entry:
         return str(entry["value"])
-    return f"{entry['rate']:.4g} {entry['unit']} ({seconds(entry['seconds']['median'])})"
+    share = f", {100 * entry['share']:.1f} % of {entry['of']}" if "share" in entry else ""
+    return f"{entry['rate']:.4g} {entry['unit']} ({seconds(entry['seconds']['median'])}{share})"
 
 
 def slug(measured: Machine) -> str:

@@ -64,6 +64,8 @@ class Result:
     low: float  # quartiles, seconds
     high: float
     date: str
+    share: float | None = None  # of the rate of `of` in the same run: 0.93 is 93 %
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def _recorded(path: Path) -> Recorded:
 def _result(entry: dict[str, Any]) -> Result:
     times = entry["seconds"]
     plain = {key: entry[key] for key in ("name", "parameters", "unit", "rate", "date")}
-    return Result(**plain, seconds=times["median"], low=times["low"], high=times["high"])
+    compared = {key: entry[key] for key in ("share", "of") if key in entry}
+    return Result(**plain, **compared, seconds=times["median"], low=times["low"], high=times["high"])
 
 
 def read(path: Path) -> dict[str, Any]:

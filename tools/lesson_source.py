@@ -1,9 +1,10 @@
 """Turns a lesson's source, notebooks/src/NN_name.md, into the cells of its notebook; executes nothing.
 
-The source is jupytext's Markdown. Three things are written once and woven in here:
+The source is jupytext's Markdown. Four things are written once and woven in here:
 
 * the title, its badges and the first code cell (Colab's installation, the lesson's imports, where it runs);
 * `<!-- exercise 01.1 -->`, alone on its line, becomes the exercise's text and its stub, from `gpucourse.exercises`;
+* `<!-- kernel reductions.modulo -->` becomes the cell that makes that kernel, from `gpucourse.benchmarks.reductions`;
 * the repository's address, from pyproject.toml.
 """
 
@@ -14,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import jupytext
@@ -25,7 +27,7 @@ from gpucourse.exercises.registry import find
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "notebooks" / "src"
-_EXERCISE = re.compile(r"^<!-- exercise (\d\d\.\d+) -->$", re.MULTILINE)
+_MARK = re.compile(r"^<!-- (exercise \d\d\.\d+|kernel \w+\.\w+) -->$", re.MULTILINE)
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
@@ -127,12 +129,23 @@ def _first_cell(front: Front, imports: str) -> str:
 
 
 def _weave(markdown: str, solved: bool) -> Iterator[nbformat.NotebookNode]:
-    """Yield the cells of a Markdown text, each exercise mark replaced by the exercise's two cells."""
-    for index, part in enumerate(_EXERCISE.split(markdown)):
+    """Yield the cells of a Markdown text, each mark replaced by the cells of its exercise or kernel."""
+    for index, part in enumerate(_MARK.split(markdown)):
         if index % 2:
-            yield from exercise_cells(find(part), solved)
+            kind, name = part.split()
+            yield from exercise_cells(find(name), solved) if kind == "exercise" else [kernel_cell(name)]
         elif part.strip():
             yield new_markdown_cell(part.strip())
+
+
+def kernel_cell(name: str) -> nbformat.NotebookNode:
+    """Return the code cell that makes the kernel called "module.rung"; SourceError if there is none."""
+    module, rung = name.split(".")
+    try:
+        rungs = import_module(f"gpucourse.benchmarks.{module}").RUNGS
+        return new_code_cell(rungs[rung].cell())
+    except (ImportError, AttributeError, KeyError) as error:
+        raise SourceError(f"there is no kernel {name!r} in gpucourse/benchmarks: {error}") from None
 
 
 def exercise_cells(problem: Problem, solved: bool = False) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:

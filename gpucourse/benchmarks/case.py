@@ -1,7 +1,17 @@
 """The vocabulary of a measurement: the machine, the sizes, a case; and how one case is timed.
 
 A benchmark is a function from a `Machine` and `Sizes` to cases. A case names its parameters, the work
-of one call (bytes, operations, pixels) and how to prepare the call that `timing.timeit` then times.
+of one call (bytes, operations, pixels) and how to prepare the call that is then timed: by `timing.timeit`, or with
+a cold cache (`Case.cold`). A call whose result is to be checked is prepared as a `Checked`:
+
+    def prepare():
+        x, out = xp.ones(n, xp.float32), xp.empty(n, xp.float32)
+        kernel = RUNGS["copy"].kernel(xp)
+        return Checked(lambda: launch(kernel, x, out), poison=lambda: out.fill(xp.nan),
+                       check=lambda: equal(out, x, "copy"))     # raises WrongResult
+
+    Case({"kernel": "copy", "n": n}, 8 * n, "B", prepare, cold=True)
+    Case({"kernel": "mine", "n": n}, 8 * n, "B", prepare_mine, cold=True, share_of="copy")  # a share of the copy's rate
 """
 
 from __future__ import annotations
@@ -11,6 +21,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from gpucourse.errors import CourseError
 from gpucourse.timing import Timing, timeit
 
 MEGA = 1 << 20
@@ -78,9 +89,25 @@ QUICK = Sizes(
 )
 
 
+class WrongResult(CourseError):
+    """A benchmark's kernel left a wrong result: its time would be worth nothing."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A call with its check: `poison()` spoils the output before a run, `check()` raises WrongResult after it."""
+
+    call: Callable[[], object]
+    poison: Callable[[], object]
+    check: Callable[[], object]
+
+    def __call__(self) -> object:
+        return self.call()
+
+
 @dataclass(frozen=True)
 class Case:
-    """One thing to time: `prepare()` allocates its inputs and returns the call."""
+    """One thing to time: `prepare()` allocates its inputs and returns the call, which may be a `Checked`."""
 
     parameters: dict[str, Any]
     work: float  # units in a call
@@ -89,6 +116,8 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)  # for timeit, where the benchmark's own differ
     series: str = ""  # cases of one series grow; when one is too slow, the larger ones are skipped
     setting: Callable[[], AbstractContextManager[object]] = nullcontext  # entered for preparing and timing
+    cold: bool = False  # each run finds the last-level cache filled with other data (see cold.py)
+    share_of: str = ""  # "kernel" of an earlier case with the same other parameters: its rate is 100 %
 
 
 Benchmark = Callable[[Machine, Sizes], Iterable[Case]]
@@ -97,6 +126,7 @@ Benchmark = Callable[[Machine, Sizes], Iterable[Case]]
 def measure(name: str, benchmark: Benchmark, machine: Machine, sizes: Sizes) -> Iterator[dict[str, Any]]:
     """Yield one plain entry per case; what fails becomes {"error": ...} and the rest goes on."""
     pace: dict[str, float] = {}  # series -> seconds for one unit of work in its largest case so far
+    rates: list[tuple[dict[str, Any], float]] = []  # parameters and rate of the cases so far
     try:
         cases = list(benchmark(machine, sizes))
     except Exception as error:
@@ -111,7 +141,18 @@ def measure(name: str, benchmark: Benchmark, machine: Machine, sizes: Sizes) -> 
         result = _measure_case(case, machine, sizes)
         if case.series and "seconds" in result:
             pace[case.series] = result["seconds"]["median"] / case.work
-        yield entry | result
+        if "rate" in result:
+            rates.append((case.parameters, result["rate"]))
+        yield entry | result | _share(case, result, rates)
+
+
+def _share(case: Case, result: dict[str, Any], rates: list[tuple[dict[str, Any], float]]) -> dict[str, Any]:
+    """The rate as a share of the rate of the case that `share_of` names; nothing where that one has none."""
+    reference = case.parameters | {"kernel": case.share_of}
+    found = [rate for parameters, rate in rates if parameters == reference]
+    if not case.share_of or "rate" not in result or not found:
+        return {}
+    return {"share": float(f"{result['rate'] / found[-1]:.4g}"), "of": case.share_of}
 
 
 def ready(call: Callable[[], object]) -> Callable[[], Callable[[], object]]:
@@ -128,7 +169,7 @@ def _measure_case(case: Case, machine: Machine, sizes: Sizes) -> dict[str, Any]:
     try:
         with case.setting():
             call = case.prepare()
-            outcome = call() if case.unit == "count" else timeit(call, **options | case.options)
+            outcome = _outcome(case, call, machine, options | case.options)
     except Exception as error:
         return {"error": _sentence(error)}
     finally:
@@ -141,6 +182,22 @@ def _measure_case(case: Case, machine: Machine, sizes: Sizes) -> dict[str, Any]:
         "rate": case.work / outcome.median,
         "seconds": plain(outcome),
     }
+
+
+def _outcome(case: Case, call: Callable[[], object], machine: Machine, options: dict[str, Any]) -> object:
+    """The call's timing, cold or warm; what a call that counts returns. A `Checked` call is checked."""
+    if case.unit == "count":
+        return call()
+    if case.cold:
+        from gpucourse.benchmarks.cold import time_cold  # which imports this file's vocabulary
+
+        return time_cold(call, machine, options["repeat"])
+    if isinstance(call, Checked):
+        call.poison()
+    timing = timeit(call, **options)
+    if isinstance(call, Checked):
+        call.check()
+    return timing
 
 
 def plain(timing: Timing) -> dict[str, float | int]:

@@ -9,6 +9,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 pytest.importorskip("jupytext")
 import build_notebooks
 import lesson_source
+from gpucourse.benchmarks import transposes
+from gpucourse.benchmarks.rung import Rung
 
 SOURCE = """---
 title: "07 · A test"
@@ -147,6 +149,18 @@ def test_a_hanging_lesson_is_ended(monkeypatch):
     monkeypatch.setattr(build_notebooks, "LESSON_SECONDS", 3)
     with pytest.raises(RuntimeError, match=r"[Kk]ernel died"):
         run("import time; time.sleep(60)")
+
+
+def test_a_kernel_of_a_ladder_becomes_a_cell_between_the_texts(source, monkeypatch):
+    rung = Rung("half", "half as much", '\nextern "C" __global__ void half(float* x) {}\n')
+    monkeypatch.setattr(transposes, "RUNGS", {"half": rung})
+    source.write_text(SOURCE.replace("exercise 07.1", "kernel transposes.half"), encoding="utf-8")
+    cells = lesson_source.assemble(source).cells
+    assert [cell.cell_type[0] for cell in cells] == list("mmcmcmc")
+    assert cells[4].source == f'half = cp.RawKernel(r"""{rung.source}""", "half")'
+    source.write_text(SOURCE.replace("exercise 07.1", "kernel transposes.third"), encoding="utf-8")
+    with pytest.raises(lesson_source.SourceError, match=r"no kernel 'transposes\.third'"):
+        lesson_source.assemble(source)
 
 
 def test_report_marks_what_is_over_the_limits():
