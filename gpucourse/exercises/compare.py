@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpucourse.exercises.cases import Case, Trap, by_cases
 from gpucourse.exercises.outcome import NotAttempted, Wrong
-from gpucourse.exercises.values import is_choice, is_mapping, is_number
+from gpucourse.exercises.values import is_choice, is_mapping, is_number, mapping_source
 
-__all__ = ["Case", "NotAttempted", "Trap", "Wrong", "by_cases", "is_choice", "is_mapping", "is_number"]
+__all__ = ["Case", "NotAttempted", "Trap", "Wrong", "by_cases", "is_choice", "is_mapping", "is_number",
+           "mapping_source"]  # fmt: skip

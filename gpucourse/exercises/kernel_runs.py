@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucourse import backend, cupy_sim
+from gpucourse.cupy_sim.driver import MAX_SHARED
 from gpucourse.cupy_sim.function import Call, carriers
 from gpucourse.cupy_sim.memory import POISON
 from gpucourse.errors import KernelFault
@@ -39,7 +40,6 @@ CANARY = 0xC5
 BUDGET, BUDGET_OF_WARPS = 20_000, 400_000
 #: Seeds of the adversarial schedule that an answer must survive.
 SEEDS = (1, 2)
-_MOST_SHARED = 65_536
 COPY_BYTES = 1 << 28  # of one array, where the copy bandwidth is measured
 RACES = (RACE, RACE_BETWEEN_BLOCKS, MISSING_SYNCWARP)
 Ints = NDArray[np.int64]
@@ -242,7 +242,7 @@ def sanitized(made: Run, call: Call) -> str:
     """In lock-step, under the sanitizer."""
     report = sanitize_launch(
         call.program, call.name, call.grid, call.block, call.args, shared_bytes=call.shared_bytes,
-        max_shared=_MOST_SHARED, budget=BUDGET, uninitialised=_never_written(call))  # fmt: skip
+        max_shared=MAX_SHARED, budget=BUDGET, uninitialised=_never_written(call))  # fmt: skip
     made.findings += [(call, finding) for finding in report.findings]
     made.printed += report.printed
     return ""
@@ -268,7 +268,7 @@ def profiled(made: Run, call: Call) -> str:
     """In lock-step, counted."""
     made.profiles.append(profile_launch(
         call.program, call.name, call.grid, call.block, call.args, shared_bytes=call.shared_bytes,
-        max_shared=_MOST_SHARED))  # fmt: skip
+        max_shared=MAX_SHARED))  # fmt: skip
     return ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.exercises.compare import Trap, by_cases, is_mapping
+from gpucourse.exercises.compare import Trap, by_cases, is_mapping, mapping_source
 from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, by_launches, timed_at
 from gpucourse.exercises.problem import Problem
 
@@ -27,7 +27,7 @@ PREDICT = Problem(
         "numbers."
     ),
     spec="`sectors`: a dict from the index to the number of sectors.",
-    stub="sectors = {\n" + "".join(f'    "{key}": ...,\n' for key in PATTERNS) + "}\n",
+    stub=mapping_source("sectors", PATTERNS.keys()),
     answer="sectors",
     lines=6,
     hints=(
@@ -38,7 +38,7 @@ PREDICT = Problem(
         "`x[2 * i]`: numbers 0 to 62, that is 63 / 8, rounded up. `x[i / 2]`: numbers 0 to 15. `x[32 * i]`: no two "
         "share a sector.",
     ),
-    solution="sectors = {\n" + "".join(f'    "{key}": {value},\n' for key, value in PATTERNS.items()) + "}\n",
+    solution=mapping_source("sectors", PATTERNS),
     why=(
         "A sector counts once, however many lanes want it, and whole, however little of it they want. So `x[0]` costs "
         "one sector for 32 lanes, and `x[32 * i]` costs 32 for the same 128 bytes of answers."
@@ -605,7 +605,7 @@ TRANSPOSE = Problem(
         "`traffic`: a dict with the four numbers. Both arrays begin at the start of a sector; no warp reaches over "
         "the end of a row."
     ),
-    stub="traffic = {\n" + "".join(f'    "{key}": ...,\n' for key in TRANSPOSE_DUE) + "}\n",
+    stub=mapping_source("traffic", TRANSPOSE_DUE.keys()),
     answer="traffic",
     lines=4,
     hints=(
@@ -615,7 +615,7 @@ TRANSPOSE = Problem(
         "share a sector?",
         "64 · 96 / 32 requests; each reads 4 sectors and writes ___.",
     ),
-    solution="traffic = {\n" + "".join(f'    "{key}": {value},\n' for key, value in TRANSPOSE_DUE.items()) + "}\n",
+    solution=mapping_source("traffic", TRANSPOSE_DUE),
     why=(
         "Each of the 192 writes touches 32 sectors for 128 bytes: eight times what the data fill. Turned round, with "
         "writes along the rows, the reads would pay instead; lesson 05 gets out of this with shared memory."

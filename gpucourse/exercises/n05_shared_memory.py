@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.exercises.compare import Trap, is_mapping
+from gpucourse.exercises.compare import Trap, is_mapping, mapping_source
 from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches, timed_at
 from gpucourse.exercises.problem import Problem
 
@@ -216,7 +216,7 @@ PREDICT = Problem(
         "request take, for each of seven indices?"
     ),
     spec="`wavefronts`: a dict from the index to the number of wavefronts. `s[0]` lies in bank 0.",
-    stub="wavefronts = {\n" + "".join(f'    "{key}": ...,\n' for key in PATTERNS) + "}\n",
+    stub=mapping_source("wavefronts", PATTERNS.keys()),
     answer="wavefronts",
     lines=7,
     hints=(
@@ -226,7 +226,7 @@ PREDICT = Problem(
         "`s[2 * t]`: words 0 and 32 share bank 0. `s[33 * t]`: word 33 t lies in bank t. `s[t % 4 * 32]`: the words 0, "
         "32, 64 and 96.",
     ),
-    solution="wavefronts = {\n" + "".join(f'    "{key}": {value},\n' for key, value in PATTERNS.items()) + "}\n",
+    solution=mapping_source("wavefronts", PATTERNS),
     why=(
         "Only different words of one bank have to queue. Lanes that want the same word share it, and a stride that "
         "has no factor in common with 32, such as 33, visits every bank once."

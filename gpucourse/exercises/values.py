@@ -14,6 +14,19 @@ from gpucourse.exercises.outcome import NotAttempted, Wrong
 Reasons = Mapping[Any, str]  # option -> why it is wrong
 
 
+def mapping_source(name: str, values: Mapping[str, Any] | Collection[str]) -> str:
+    """Return the Python text of a dict, one key a line; names without values make a stub, with `...` for each.
+
+    >>> print(mapping_source("sectors", ["x[t]"]))
+    sectors = {
+        "x[t]": ...,
+    }
+    <BLANKLINE>
+    """
+    of = values if isinstance(values, Mapping) else dict.fromkeys(values, "...")
+    return f"{name} = {{\n" + "".join(f'    "{key}": {value},\n' for key, value in of.items()) + "}\n"
+
+
 def is_number(
     expected: Any, rtol: float = 1e-6, unit: str = "", traps: Sequence[Trap | tuple[Any, str]] = ()
 ) -> Callable[..., None]:
