@@ -28,8 +28,8 @@ from gpucourse.simt.registers import WARP
 
 _KB = 1024
 _REGISTER_UNIT = 256
-_PARTITIONS = 4
-_MOST_REGISTERS_PER_THREAD = 255
+PARTITIONS = 4
+MOST_REGISTERS_PER_THREAD = 255
 #: Bytes a block gets without the kernel's attribute `max_dynamic_shared_size_bytes`.
 DEFAULT_SHARED_PER_BLOCK = 48 * _KB
 
@@ -49,6 +49,18 @@ class Limits:
     shared_reserved: int = _KB
     registers: int = 65_536
     threads_per_block: int = 1024
+
+    def registers_of_a_warp(self, registers: int) -> int:
+        """Registers that a warp takes whose threads have `registers` each: a multiple of 256."""
+        return _rounded_up(registers * WARP, _REGISTER_UNIT)
+
+    def warps_by_registers(self, registers: int) -> int:
+        """Warps for which there are registers: as many in each partition as fit there."""
+        return self.registers // PARTITIONS // self.registers_of_a_warp(registers) * PARTITIONS
+
+    def shared_of_a_block(self, shared_bytes: int) -> int:
+        """Bytes of shared memory that a block of `shared_bytes` takes, with the driver's own."""
+        return _rounded_up(shared_bytes + self.shared_reserved, self.shared_unit)
 
 
 #: Compute capability -> limits of one SM.
@@ -142,14 +154,13 @@ def occupancy(device: str, threads: int, registers: int, shared_bytes: int = 0) 
 def _blocks_by_registers(limits: Limits, warps: int, registers: int) -> int | None:
     if registers <= 0:
         return None
-    per_warp = _rounded_up(registers * WARP, _REGISTER_UNIT)
-    if registers > _MOST_REGISTERS_PER_THREAD:
+    if registers > MOST_REGISTERS_PER_THREAD:
         return 0
-    return limits.registers // _PARTITIONS // per_warp * _PARTITIONS // warps
+    return limits.warps_by_registers(registers) // warps
 
 
 def _blocks_by_shared(limits: Limits, shared_bytes: int) -> int | None:
-    taken = _rounded_up(shared_bytes + limits.shared_reserved, limits.shared_unit)
+    taken = limits.shared_of_a_block(shared_bytes)
     if shared_bytes > limits.shared_per_block:
         return 0
     return limits.shared // taken if taken else None

@@ -547,9 +547,11 @@ class Wave:
         ready = self._complete(f, run)
         if ready is None:
             self.waiting = [w for w in self.waiting if w.place != f.place] + [f]
-            return None
-        if ready is not f:
+        elif ready is not f:
             self.queue_by_unit(ready)
+        if ready is not f:
+            if _is_syncwarp(run):
+                self._meet_elsewhere()
             return None
         assert run.end is not None
         if self.trace is not None and run.block.end is not None:
@@ -581,6 +583,47 @@ class Wave:
             return None
         self.waiting.append(select(f, waits, f.block))
         return select(f, ~waits, f.block)
+
+    def _meet_elsewhere(self) -> None:
+        """Let go those who wait at `bar.warp.sync`, if the rest of their mask waits at another one with this mask."""
+        parts = [w for w in self.waiting if _is_syncwarp(w.code.blocks[w.block])]
+        if len(parts) < 2:
+            return
+        masks = [spread(_run_of(w).mask(w), w.lanes.count) for w in parts]   # type: ignore[misc]
+        free = self._all_came(np.concatenate([w.lanes.slot for w in parts]), np.concatenate(masks))
+        if not free.any():
+            return
+        self.waiting = [w for w in self.waiting if w not in parts]
+        slots = np.sort(np.concatenate([w.lanes.slot for w in parts])[free])
+        for part, goes in zip(parts, np.split(free, np.cumsum([w.lanes.count for w in parts])[:-1]), strict=True):
+            if not goes.all():
+                self.waiting.append(select(part, ~goes, part.block))
+            if goes.any():
+                self._pass_syncwarp(select(part, goes, part.block))
+        if self.trace is not None:
+            self.trace.meet(self, slots)
+
+    def _all_came(self, slots: Values, masks: Values) -> Values:
+        """For lanes at `slots`, each with its mask: whether all living lanes of the mask are there with this mask."""
+        bits = np.uint32(1) << (slots % WARP).astype(np.uint32)
+        _, group = np.unique(np.stack([slots // WARP, masks.astype(np.int64)]), axis=1, return_inverse=True)
+        came = np.zeros(int(group.max()) + 1, np.uint32)
+        np.bitwise_or.at(came, group, bits)
+        free: Values = masks & self._alive_bits(Lanes(slots, self.shape)) & ~came[group] == 0
+        return free
+
+    def _pass_syncwarp(self, part: Fragment) -> None:
+        """The lanes of `part`, which wait at `bar.warp.sync`, go on."""
+        run = _run_of(part)
+        assert run.end is not None and run.block.end is not None
+        if self.trace is not None:
+            self.trace.warp(part, run.block.end)
+        try:
+            run.end(part)
+        except AccessFault as fault:
+            raise self.fault(fault, part, run.block.end) from None
+        part.block += 1
+        self.queue_by_unit(part)
 
     def _alive_bits(self, lanes: Lanes) -> Values:
         packed = np.packbits(self.alive.reshape(-1, WARP), axis=1, bitorder="little")
@@ -630,6 +673,15 @@ def unfit(instruction: Instruction | None) -> SimulatorLacks:
     """Operands that an instruction cannot have; the error's cause says what NumPy made of them."""
     what, line = (instruction.opcode, instruction.line) if instruction else ("a fall through", 0)
     return SimulatorLacks(f"{what} with these operands", str(instruction or ""), line or None)
+
+
+def _run_of(f: Fragment) -> RunBlock:
+    run: RunBlock = f.code.blocks[f.block]
+    return run
+
+
+def _is_syncwarp(run: RunBlock) -> bool:
+    return run.block.kind == "warp" and run.block.end is not None and run.block.end.parts[0] in ("bar", "barrier")
 
 
 def _in_spin(f: Fragment) -> bool:

@@ -383,6 +383,9 @@ class Sanitizer(Trace):
         if operation.parts[0] in ("bar", "barrier"):
             self._order.warp_barrier(self._threads(f))
 
+    def meet(self, wave: Any, slots: Values) -> None:
+        self._order.warp_barrier(slots + wave.shape.first * self._shape.slots)
+
     def exit(self, f: Fragment) -> None:
         self._order.end(self._threads(f))
 

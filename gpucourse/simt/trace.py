@@ -88,6 +88,9 @@ class Trace:
     def warp(self, f: Fragment, operation: Instruction) -> None:
         """The lanes of `f` execute a warp-wide operation (shuffle, vote, match, `bar.warp.sync`, wmma)."""
 
+    def meet(self, wave: Any, slots: Values) -> None:
+        """`bar.warp.sync` at several places has let go the lanes at `slots` of `wave` (ascending) together."""
+
     def exit(self, f: Fragment) -> None:
         """The lanes of `f` have ended."""
 
