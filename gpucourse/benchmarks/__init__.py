@@ -16,6 +16,8 @@ from gpucourse.benchmarks.photo import (
     photo_with_transfers,
 )
 from gpucourse.benchmarks.products import matrix_product, matrix_product_torch
+from gpucourse.benchmarks.reductions import reduction
+from gpucourse.benchmarks.softmaxes import softmax
 from gpucourse.benchmarks.strides import offset_copy, strided_copy
 from gpucourse.benchmarks.transposes import transpose
 from gpucourse.errors import NotBuiltYet
@@ -46,6 +48,8 @@ CPU: dict[str, Benchmark] = {
 LADDERS: dict[str, dict[str, Benchmark]] = {
     "coalescing": {"strided copy": strided_copy, "offset copy": offset_copy},
     "transpose": {"transpose": transpose},
+    "reduction": {"reduction": reduction},
+    "softmax": {"softmax": softmax},
 }
 
 
