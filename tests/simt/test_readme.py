@@ -209,7 +209,7 @@ def test_lanes_print_in_order() -> None:
 
 @pytest.mark.parametrize(("row", "error", "message", "above", "body"), [
     ("lanes meet at the same place of the program", Deadlock, "that never come", "",
-     "if (threadIdx.x < 16) __syncwarp(); else __syncwarp();"),
+     "if (threadIdx.x < 16) o[0] = __shfl_sync(~0u, o[1], 0); else o[2] = __shfl_sync(~0u, o[3], 16);"),
     ("1,000 deep", KernelFault, "deeper than 1000",
      RECURSION, "o[0] = g(o[1]);"),
     ("49,152 bytes", LaunchError, "49152", "", "__shared__ int s[12289]; s[threadIdx.x] = 1; o[0] = s[o[1]];"),
