@@ -13,6 +13,7 @@ shared memory   has 32 banks of 4 bytes: bank = floor(address / 4) mod 32. A req
 atomics         lanes of a warp that hit one address take turns: counted is the largest such group.
 constant memory serves one address at a time to the whole warp: counted are distinct addresses per request.
 local memory    (arrays with a computed index) counted are requests and bytes.
+barriers        warps that come to a `__syncthreads()`, once each time.
 divergence      a branch where some active lanes of a warp jump and some do not.
 warp efficiency active lanes / (32 x warp instructions).
 FLOPs           add, sub and mul count 1, fma 2, packed half instructions twice that, wmma 2 m n k a warp:
@@ -210,6 +211,7 @@ class Counters:
     local_load_bytes: int = 0
     local_store_requests: int = 0
     local_store_bytes: int = 0
+    barriers: int = 0
     flops: int = 0
     special_functions: int = 0
     warp_instructions: int = 0
@@ -422,6 +424,8 @@ class Profiler(Trace):
                 self._instruction(instruction, warps, lanes)
             if run.block.kind in ("branch", "table", "call") and (run.guard is not None):
                 self.lines[run.block.end.line].branches += warps
+            if run.block.kind == "barrier":
+                self.lines[run.block.end.line].barriers += warps
         for instruction, warps, lanes in self._warp_wide.values():
             self._instruction(instruction, warps, lanes)
         total = Counters()

@@ -486,3 +486,16 @@ def test_intensity_without_traffic() -> None:
     assert metrics.intensity(0, 0) == 0
     assert metrics.intensity(8, 0) == float("inf")
     assert metrics.intensity(8, 4) == 2
+
+
+def test_a_warp_counts_once_each_time_it_comes_to_a_barrier_of_its_block() -> None:
+    source = """extern "C" __global__ void k(float* x, int turns) {
+    for (int k = 0; k < turns; k++) {
+        x[threadIdx.x] += 1;
+        __syncthreads();
+    }
+    if (threadIdx.x < 32) __syncwarp();
+}"""
+    found = _lines(source, np.zeros(80, np.float32), np.int32(5), block=80)
+    assert {line: c.barriers for line, c in found.lines.items() if c.barriers} == {4: 5 * 3}   # 80 threads: 3 warps
+    assert found.barriers == 15
