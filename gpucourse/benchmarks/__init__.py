@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gpucourse.benchmarks.case import Benchmark
 from gpucourse.benchmarks.launches import asynchrony, launch, queue_depth
+from gpucourse.benchmarks.matmuls import matmul
 from gpucourse.benchmarks.memory import allocation, copy, copy_threads, transfer
 from gpucourse.benchmarks.photo import (
     photo_arrays,
@@ -50,6 +51,7 @@ LADDERS: dict[str, dict[str, Benchmark]] = {
     "transpose": {"transpose": transpose},
     "reduction": {"reduction": reduction},
     "softmax": {"softmax": softmax},
+    "matmul": {"matmul": matmul},
 }
 
 
