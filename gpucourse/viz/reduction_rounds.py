@@ -61,7 +61,8 @@ class Round:
     """One round of a block: `code` says it in C, `workers` execute it, `adds` are the sums that are used later.
 
     `distance` lies between what is added; `shuffled`: values come from other lanes' registers. `requests` go to
-    the tile, and the warps in `parted` have lanes that work and lanes that do not.
+    the tile, and the warps in `parted` have lanes that work and lanes that do not. `writers` leave their values in
+    the tile before the round, so that another warp gets them.
     """
 
     code: str
@@ -71,11 +72,12 @@ class Round:
     shuffled: bool
     requests: tuple[Request, ...]
     parted: frozenset[int]
+    writers: frozenset[int] = frozenset()
 
     @property
     def warps(self) -> set[int]:
         """Warps that have work."""
-        return {thread // WARP for thread in self.workers}
+        return {thread // WARP for thread in self.workers | self.writers}
 
     @cached_property
     def used(self) -> frozenset[int]:
@@ -186,8 +188,8 @@ def _shuffled(number: int) -> Round:
     adds = tuple(_shuffle_add(t, distance, number) for t in sorted(workers) if t % WARP < distance)
     meets = number == IN_WARP + 1
     code = f"v += __shfl_down_sync(ALL, v, {distance})"
-    requests, parted = (_meeting(), frozenset(range(WARPS))) if meets else ((), frozenset())
-    return Round(code, workers, adds, distance, True, requests, parted)
+    requests, writers = (_meeting(), frozenset(range(0, BLOCK, WARP))) if meets else ((), frozenset())
+    return Round(code, workers, adds, distance, True, requests, _parted(writers), writers)
 
 
 def _shuffle_add(thread: int, distance: int, number: int) -> Add:
