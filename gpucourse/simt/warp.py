@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from gpucourse.simt.memory import AccessFault
 from gpucourse.simt.registers import WARP, Ints, Lanes, Values, spread
 
+#: What a shuffle gets from a lane that is not there, which PTX leaves undefined: nan as a float, so that it shows.
+NOBODY = 0x7FFFFFFF
+
 
 def cells(lanes: Lanes) -> tuple[Ints, int]:
     """Place of each lane in a (warps, 32) table flattened, and the number of warps."""
@@ -19,13 +22,13 @@ def cells(lanes: Lanes) -> tuple[Ints, int]:
     return np.searchsorted(warps, lanes.warp) * WARP + lanes.lane, len(warps)
 
 
-def table(lanes: Lanes, value: Values) -> Values:
-    """`value` as (warps, 32); lanes that are not there hold zero."""
+def table(lanes: Lanes, value: Values, elsewhere: int = 0) -> Values:
+    """`value` as (warps, 32); lanes that are not there hold `elsewhere`."""
     value = spread(value, lanes.count)
     if lanes.packed:
         return value.reshape(-1, WARP)
     place, warps = cells(lanes)
-    out = np.zeros(warps * WARP, value.dtype)
+    out = np.full(warps * WARP, elsewhere, value.dtype)
     out[place] = value
     return out.reshape(-1, WARP)
 
@@ -73,7 +76,7 @@ def shuffle(lanes: Lanes, mode: str, value: Values, place: Values, clamp: Values
     source, inside = sources[mode]()
     source = np.where(inside, source, lane)
     at, _ = cells(lanes)
-    values = table(lanes, value).reshape(-1)
+    values = table(lanes, value, NOBODY).reshape(-1)
     return values[at - lane + source], inside
 
 

@@ -183,7 +183,7 @@ SHUFFLED = "o[0] = 9; if (threadIdx.x < 8) o[threadIdx.x] = __shfl_sync(0xff, th
     ("| 750 |", "o[0] = __CUDA_ARCH__;", 750, 7),
     ("no difference along a straight line", STRAIGHT, 0, 7),
     ("| 0 and 1 |", REGISTERS, 0, 1),
-    ("| a shuffle from a lane that is not there | 0 |", SHUFFLED, 0, 0),
+    ("| a shuffle from a lane that is not there | `0x7fffffff`", SHUFFLED, 0x7FFFFFFF, 0x7FFFFFFF),
     ("at the start | zeros |", BLANK, 0, 0),
     ("lanes in ascending order", SUMMED, 1, 7),
     ("| 8 MiB a program; freed memory is used again when no other is left |", MALLOC, 1, 1),
