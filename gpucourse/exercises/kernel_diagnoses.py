@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gpucourse.exercises.kernel_cases import KernelTrap
 
 Flags = NDArray[np.bool_]
-_STOPS = (sanitize.ENDLESS, sanitize.MISALIGNED, sanitize.ASSERT)
+_STOPS = (sanitize.ENDLESS, sanitize.MISALIGNED, sanitize.ASSERT, sanitize.FAULT)
 
 
 @dataclass
@@ -351,7 +351,7 @@ def stopped(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
             inside = f" {count[1]} threads are still in it." if count else ""
             return (f"A loop does not end{_bracket(line, trial.launch.about)}.{inside} "
                     "Which statement in it brings its condition nearer to false?")  # fmt: skip
-        return f"{_capital(finding.message)}{_bracket(line, trial.launch.about)}."
+        return f"{_capital(_plain(call, finding.message))}{_bracket(line, trial.launch.about)}."
     return None
 
 
