@@ -41,15 +41,15 @@ def draw(
     "GFLOP/s)."""
     fig, ax = picture.new(7.2, 4.2)
     for (name, roof), (color, dash) in zip(machines.items(), _LOOKS, strict=False):
-        _roof(ax, name, roof, picture.COLORS[color], dash, name == machine)
+        roof_line(ax, name, roof, picture.COLORS[color], dash, name == machine)
     ceiling = attainable(intensity, *machines[machine])
     ax.vlines(
         intensity, ax.get_ylim()[0], ceiling, color=picture.COLORS["grey"], linestyle=":", linewidth=1.5
     )
     ax.plot([intensity], [ceiling], "o", color=picture.COLORS["black"], markersize=8, zorder=5)
     for name, (x, y) in (points or {}).items():
-        _point(ax, name, x, y)
-    _axes(ax)
+        point(ax, name, x, y)
+    axes(ax, "What each machine can reach at most, and what was measured here")
     return fig, sentence(machines, machine, intensity)
 
 
@@ -91,13 +91,17 @@ def explore(machines: Machines, points: Points | None = None) -> explorer.Explor
     )
 
 
-def _roof(ax: Axes, name: str, roof: tuple[float, float], color: str, dash: object, chosen: bool) -> None:
+def roof_line(
+    ax: Axes, name: str, roof: tuple[float, float], color: str, dash: object = "-", chosen: bool = True
+) -> None:
+    """Draw the roof (peak in GFLOP/s, bandwidth in GB/s) of the machine `name`; thick if it is the chosen one."""
     bends = [INTENSITIES[0], roof[0] / roof[1], INTENSITIES[-1]]
     values = [attainable(x, *roof) for x in bends]
     ax.plot(bends, values, color=color, linestyle=dash, linewidth=3.4 if chosen else 1.6, label=name)
 
 
-def _point(ax: Axes, name: str, x: float, y: float) -> None:
+def point(ax: Axes, name: str, x: float, y: float) -> None:
+    """Mark a kernel of `x` FLOP/byte at `y` GFLOP/s by a square and its name."""
     right = x > 20  # near the right edge the name stands to the left
     ax.plot([x], [y], "s", color=picture.COLORS["black"], markersize=6, zorder=5)
     ax.annotate(
@@ -112,11 +116,12 @@ def _point(ax: Axes, name: str, x: float, y: float) -> None:
     )
 
 
-def _axes(ax: Axes) -> None:
+def axes(ax: Axes, title: str) -> None:
+    """Logarithmic axes with their units; call it when everything is drawn, for the legend."""
     ax.set(xscale="log", yscale="log", xlim=(INTENSITIES[0], INTENSITIES[-1]))
     ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
     ax.yaxis.set_major_formatter(lambda y, _: rate(y))
     ax.minorticks_off()
     ax.set_xlabel("arithmetic intensity (FLOP per byte)")
-    ax.set_title("What each machine can reach at most, and what was measured here", loc="left")
+    ax.set_title(title, loc="left")
     ax.legend(fontsize=9, loc="lower right", frameon=False)
