@@ -102,7 +102,7 @@ def why_none(found: simt.Occupancy) -> str:
         (found.threads > limits.threads_per_block,
          f"a block may have {limits.threads_per_block:,} threads, and this one has {found.threads:,}"),
         (found.registers > most, f"a thread may have {most} registers, and these have {found.registers:,}"),
-        (_too_many_registers(found), _registers_needed(found, limits)),
+        (_too_many_registers(found, limits), _registers_needed(found, limits)),
         (found.limits["shared memory"] == 0,
          f"a block may have {limits.shared_per_block:,} bytes of shared memory, and this one asks for "
          f"{found.shared_bytes:,}"),
@@ -110,8 +110,10 @@ def why_none(found: simt.Occupancy) -> str:
     return "; ".join(text for exceeded, text in reasons if exceeded)
 
 
-def _too_many_registers(found: simt.Occupancy) -> bool:
-    return found.limits["registers"] == 0 and found.registers <= simt.MOST_REGISTERS_PER_THREAD
+def _too_many_registers(found: simt.Occupancy, limits: simt.Limits) -> bool:
+    """Whether a block that is small enough, of threads that each have few enough, still needs too many."""
+    possible = found.threads <= limits.threads_per_block and found.registers <= simt.MOST_REGISTERS_PER_THREAD
+    return possible and found.limits["registers"] == 0
 
 
 def _registers_needed(found: simt.Occupancy, limits: simt.Limits) -> str:
