@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.exercises.compare import Trap, by_cases, is_mapping
+from gpucourse.exercises.compare import Trap, by_cases, is_mapping, mapping_source
 from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches
 from gpucourse.exercises.problem import Problem
 from gpucourse.simt.occupancy import occupancy
@@ -26,10 +26,6 @@ FORMULAS = {name: f"2 * n**3 / {tile}".removesuffix(" / 1") for name, tile in TI
 TRAFFIC = {name: 2 * N**3 / tile for name, tile in TILES.items()} | {
     "FLOP/byte, one thread a result": 1 / 4, "FLOP/byte, 128 x 128 tiles": 32.0,
 }  # fmt: skip
-
-
-def _traffic(values: dict[str, str]) -> str:
-    return f"n = {N}\ntraffic = {{\n" + "".join(f'    "{key}": {value},\n' for key, value in values.items()) + "}\n"
 
 
 def _all_loads(wrong: Callable[[int], float], message: str) -> Trap:
@@ -88,7 +84,7 @@ COUNT = Problem(
         "thread then computes 8 x 8 results. A multiplication and an addition are one FLOP each; n is a multiple of "
         "every tile."
     ),
-    stub=_traffic(dict.fromkeys(FORMULAS, "...")),
+    stub=f"n = {N}\n" + mapping_source("traffic", FORMULAS.keys()),
     answer="traffic",
     lines=6,
     hints=(
@@ -99,7 +95,7 @@ COUNT = Problem(
         "`2 * n**3` without tiles, and divided by ___ with tiles of 16 x 16. All kernels do `2 * n**3` operations; a "
         "float has ___ bytes.",
     ),
-    solution=_traffic(FORMULAS),
+    solution=f"n = {N}\n" + mapping_source("traffic", FORMULAS),
     why=(
         "n³ products take two elements each, and a tile hands each element that it holds to T threads. So the "
         "intensity is T / 4 FLOP/byte: it grows with the side of the tile, not with its area."
@@ -148,6 +144,10 @@ def _flat(x: Any, index: Any, guard: Any) -> Any:
     return np.where(guard, wide[np.minimum(index, x.size)], 0)
 
 
+def _up(number: int, unit: int) -> int:
+    return -(-number // unit) * unit
+
+
 def _left(a: Any, row: Any, column: Any, t: int) -> Any:
     return _at(a, row, t)
 
@@ -160,13 +160,13 @@ def _summed(launch: Launch, left: Element = _left, right: Element = _right, firs
     """Sum of `left` times `right` over the products first, first + 1, ... below `last` of all tiles; (m, n) floats."""
     a, b = launch.args["a"].astype(np.float64), launch.args["b"].astype(np.float64)
     row, column = np.ogrid[: a.shape[0], : b.shape[1]]
-    turns = range(first, min(last, -(-a.shape[1] // T) * T))
+    turns = range(first, min(last, _up(a.shape[1], T)))
     return sum((left(a, row, column, t) * right(b, row, column, t) for t in turns), np.zeros((len(a), b.shape[1])))
 
 
-def _slip(message: str, **changed: Element) -> KernelTrap:
+def _slip(message: str, left: Element = _left, right: Element = _right) -> KernelTrap:
     """A trap: an element of a tile is not the right one."""
-    return KernelTrap(lambda launch: {"c": _summed(launch, **changed).astype(np.float32)}, message)
+    return KernelTrap(lambda launch: {"c": _summed(launch, left, right).astype(np.float32)}, message)
 
 
 def _some_turns(message: str, first: Callable[[int], int], last: Callable[[int], int]) -> KernelTrap:
@@ -178,8 +178,8 @@ def _some_turns(message: str, first: Callable[[int], int], last: Callable[[int],
     return KernelTrap(wrong, message)
 
 
-def _product(rng: np.random.Generator, shape: tuple[int, int, int], tile: tuple[int, int], block: tuple[int, int],
-             extent: tuple[int, ...] = ()) -> Launch:  # fmt: skip
+def product_of(rng: np.random.Generator, shape: tuple[int, int, int], tile: tuple[int, int], block: tuple[int, int],
+               extent: tuple[int, ...] = ()) -> Launch:  # fmt: skip
     """A launch for m, n, k = `shape`; a block of `block` threads has `tile` rows and columns of c."""
     m, n, k = shape
     a, b = rng.random((m, k)).astype(np.float32), rng.random((k, n)).astype(np.float32)
@@ -191,7 +191,7 @@ def _product(rng: np.random.Generator, shape: tuple[int, int, int], tile: tuple[
 
 def _steps(launch: Launch) -> int:
     """Turns of all blocks, each with a tile of T products."""
-    return launch.grid[0] * launch.grid[1] * -(-launch.args["a"].shape[1] // T)
+    return launch.grid[0] * launch.grid[1] * (_up(launch.args["a"].shape[1], T) // T)
 
 
 SHAPES = "`a`: m x k floats, `b`: k x n, `c`: m x n, row after row."
@@ -223,7 +223,7 @@ ORDER_SOLUTION = ORDER_STUB.replace("blockDim.y + threadIdx.x", "blockDim.y + th
 def make_products(rng: np.random.Generator) -> Sequence[Launch]:
     """Whole blocks, partial ones on both sides, more blocks one way than the other, one row, one column."""
     shapes = ((32, 64, 16), (70, 33, 9), (3, 40, 12), (1, 65, 5), (45, 1, 7))
-    return [_product(rng, shape, (SIDE, SIDE), (SIDE, SIDE)) for shape in shapes]
+    return [product_of(rng, shape, (SIDE, SIDE), (SIDE, SIDE)) for shape in shapes]
 
 
 def row_sectors(rows: int, columns: int) -> int:
@@ -237,9 +237,9 @@ def row_sectors(rows: int, columns: int) -> int:
 
 
 def _load_sectors(launch: Launch) -> int:
-    """What it takes if a warp has a row of a block: one sector of a, the elements of b side by side."""
-    (m, k), n = launch.args["a"].shape, launch.args["b"].shape[1]
-    return int(m * (k * launch.grid[0] + row_sectors(k, n)))
+    """What it takes if each warp has a row of a block: one sector of a, the elements of b side by side."""
+    k, n = launch.args["b"].shape
+    return int(SIDE * launch.grid[1] * (k * launch.grid[0] + row_sectors(k, n)))
 
 
 def _blocks_exchanged(launch: Launch) -> Arrays:
@@ -306,10 +306,11 @@ TILED_STUB = '''matmul = cp.RawKernel(r"""
 extern "C" __global__
 void matmul(const float* a, const float* b, float* c, int m, int n, int k)
 {
-    __shared__ float tile_a[T][T];
-    __shared__ float tile_b[T][T];
-    int row = blockIdx.y * T + threadIdx.y;           // of a and c
-    int column = blockIdx.x * T + threadIdx.x;        // of b and c
+    __shared__ float a_tile[T][T];
+    __shared__ float b_tile[T][T];
+    int x = threadIdx.x, y = threadIdx.y;
+    int row = blockIdx.y * T + y;                     // of a and c
+    int column = blockIdx.x * T + x;                  // of b and c
     float sum = 0;
 
     if (row < m && column < n) {
@@ -319,12 +320,11 @@ void matmul(const float* a, const float* b, float* c, int m, int n, int k)
 """, "matmul")
 '''
 TILED_LOOP = """    for (int start = 0; start < k; start += T) {
-        int i = start + threadIdx.x, j = start + threadIdx.y;
-        tile_a[threadIdx.y][threadIdx.x] = row < m && i < k ? a[row * k + i] : 0;
-        tile_b[threadIdx.y][threadIdx.x] = j < k && column < n ? b[j * n + column] : 0;
+        a_tile[y][x] = row < m && start + x < k ? a[row * k + start + x] : 0;
+        b_tile[y][x] = start + y < k && column < n ? b[(start + y) * n + column] : 0;
         __syncthreads();
-        for (int t = 0; t < T; t++) {
-            sum += tile_a[threadIdx.y][t] * tile_b[t][threadIdx.x];
+        for (int i = 0; i < T; i++) {
+            sum += a_tile[y][i] * b_tile[i][x];
         }
         __syncthreads();
     }
@@ -335,7 +335,7 @@ TILED_SOLUTION = TILED_STUB.replace("float sum = 0;\n\n", "float sum = 0;\n" + T
 def make_tiled(rng: np.random.Generator) -> Sequence[Launch]:
     """Whole tiles, partial ones on every side, a k below the tile, one row, one column; never square."""
     shapes = ((16, 32, 48), (20, 37, 23), (33, 5, 40), (1, 40, 16), (18, 1, 7))
-    return [_product(rng, shape, (T, T), (T, T)) for shape in shapes]
+    return [product_of(rng, shape, (T, T), (T, T)) for shape in shapes]
 
 
 def _stale(launch: Launch) -> Arrays:
@@ -353,8 +353,8 @@ _SAME_TILE = ("Every turn brings the same tile of {0}, its first one. In the tur
               "{0} begins at {1} `start`.")  # fmt: skip
 _FIRST_BLOCK = ("Every block takes the same {1} of {0}, those of the first block: which {1} of {0} belong to this "
                 "block?")  # fmt: skip
-_IN_TILE = ("Within the tiles an index is exchanged: the sum of row `threadIdx.y` and column `threadIdx.x` goes along "
-            "that row of {}.")  # fmt: skip
+_IN_TILE = "The element of {0} comes from {1}. Which {2} of {0} does the sum of this thread need?"
+_LAST_PRODUCT = "Only the last product is left of each sum, where all should be added up."
 TILED_TRAPS = (
     _some_turns("The last tile is dropped where k is no multiple of T: the loop must go on while its tile begins "
                 "below k.", lambda k: 0, lambda k: k // T * T),
@@ -363,6 +363,7 @@ TILED_TRAPS = (
     _some_turns("Only the last tile is in the sum: the turns before it are lost. `sum` must be set to 0 once, before "
                 "the loop.", lambda k: (k - 1) // T * T, lambda k: k),
     _some_turns("The first tile is left out of the sum.", lambda k: T, lambda k: k),
+    _some_turns(_LAST_PRODUCT, lambda k: _up(k, T) - 1, lambda k: _up(k, T)),
     KernelTrap(_stale, "In the last turn, where fewer than T columns of a are left, the tiles still hold elements of "
                        "the turn before. Where there is no element, fill in a 0."),
     _slip(_SAME_TILE.format("a", "column"), left=lambda a, r, c, t: _at(a, r, t % T)),
@@ -371,20 +372,20 @@ TILED_TRAPS = (
           right=lambda b, r, c, t: _at(b, t % T, c)),
     _slip(_FIRST_BLOCK.format("a", "rows"), left=lambda a, r, c, t: _at(a, r % T, t)),
     _slip(_FIRST_BLOCK.format("b", "columns"), right=lambda b, r, c, t: _at(b, t, c % T)),
-    _slip("Within each tile of c rows and columns are exchanged: `threadIdx.y` is the row, `threadIdx.x` the column.",
+    _slip("Within each tile of c rows and columns are exchanged: `y` is the row, `x` the column.",
           left=lambda a, r, c, t: _at(a, r // T * T + c % T, t),
           right=lambda b, r, c, t: _at(b, t, c // T * T + r % T)),
-    _slip(_IN_TILE.format("tile_a, and down that column of tile_b; look at tile_a"),
+    _slip(_IN_TILE.format("a_tile", "row x of the tile", "row"),
           left=lambda a, r, c, t: _at(a, r // T * T + c % T, t)),
-    _slip(_IN_TILE.format("tile_a, and down that column of tile_b; look at tile_b"),
+    _slip(_IN_TILE.format("b_tile", "column y of the tile", "column"),
           right=lambda b, r, c, t: _at(b, t, c // T * T + r % T)),
-    _slip("A tile of a is turned: `tile_a[threadIdx.y][t]` should be row `row`, product `t`.",
+    _slip("A tile of a is turned: `a_tile[y][i]` should belong to row `row` and product start + i.",
           left=lambda a, r, c, t: _at(a, r // T * T + t % T, t // T * T + r % T)),
-    _slip("A tile of b is turned: `tile_b[t][threadIdx.x]` should be product `t`, column `column`.",
+    _slip("A tile of b is turned: `b_tile[i][x]` should belong to product start + i and column `column`.",
           right=lambda b, r, c, t: _at(b, t // T * T + c % T, c // T * T + t % T)),
     _slip("A row of a has k elements, so row `row` begins at element row * k.",
           left=lambda a, r, c, t: _flat(a, r * (int(c.max()) + 1) + t, t < a.shape[1])),
-    _slip("A row of b has n elements, so row j begins at element j * n.",
+    _slip("A row of b has n elements, so row start + y begins at element (start + y) * n.",
           right=lambda b, r, c, t: _flat(b, t * b.shape[0] + c, t < b.shape[0])),
 )
 
@@ -402,14 +403,14 @@ TILED = Problem(
     ),
     stub=TILED_STUB,
     answer="matmul",
-    lines=10,
+    lines=9,
     hints=(
         "The sum over k is cut into pieces of T. In each turn of a loop over `start`, the block needs the columns "
         "start to start + T - 1 of its rows of `a`, and the same rows of `b`.",
         "Thread (x, y) brings `a` at row `row` and column start + x, and `b` at row start + y and column `column`. "
         "Each has a guard of its own, and a 0 when it fails. A tile that is used again needs two barriers (lesson 05).",
-        "`tile_a[threadIdx.y][threadIdx.x] = row < m && start + threadIdx.x < k ? a[row * k + ___] : 0;`, the same for "
-        "b, a barrier, `sum += tile_a[threadIdx.y][t] * tile_b[t][___];` for all t, a barrier.",
+        "`a_tile[y][x] = row < m && start + x < k ? a[row * k + ___] : 0;`, the same for b, a barrier, "
+        "`sum += a_tile[y][i] * b_tile[i][___];` for all i below T, a barrier.",
     ),
     solution=TILED_SOLUTION,
     why=(
@@ -440,17 +441,17 @@ COLUMN_STUB = '''matmul4 = cp.RawKernel(r"""
 extern "C" __global__
 void matmul4(const float* a, const float* b, float* c, int m, int n, int k)
 {
-    __shared__ float tile_a[R * T][T];
-    __shared__ float tile_b[T][T];
+    __shared__ float a_tile[R * T][T];
+    __shared__ float b_tile[T][T];
     int x = threadIdx.x, y = threadIdx.y;
     int top = blockIdx.y * R * T;                     // the block's first row of a and c
     int column = blockIdx.x * T + x;                  // of b and c
     float sum[R] = {0, 0, 0, 0};
     for (int start = 0; start < k; start += T) {
         for (int r = 0; r < R; r++) {
-            tile_a[r * T + y][x] = a[(top + r * T + y) * k + start + x];
+            a_tile[r * T + y][x] = a[(top + r * T + y) * k + start + x];
         }
-        tile_b[y][x] = b[(start + y) * n + column];
+        b_tile[y][x] = b[(start + y) * n + column];
         __syncthreads();
         // add the tile's products to all four sums
 
@@ -461,10 +462,10 @@ void matmul4(const float* a, const float* b, float* c, int m, int n, int k)
 }
 """, "matmul4")
 '''
-COLUMN_SUMS = """        for (int t = 0; t < T; t++) {
-            float right = tile_b[t][x];
+COLUMN_SUMS = """        for (int i = 0; i < T; i++) {
+            float right = b_tile[i][x];
             for (int r = 0; r < R; r++) {
-                sum[r] += tile_a[r * T + y][t] * right;
+                sum[r] += a_tile[r * T + y][i] * right;
             }
         }
 """
@@ -480,7 +481,7 @@ def make_columns(rng: np.random.Generator) -> Sequence[Launch]:
     """One block along a side, several, one turn, three; never square."""
     shapes = ((64, 32, 16), (128, 16, 48), (192, 48, 32))
     # an extent of two along z: no thread is there for a single element, so no message may name one
-    return [_product(rng, (m, n, k), (R * T, T), (T, T), extent=(n, m, 2)) for m, n, k in shapes]
+    return [product_of(rng, (m, n, k), (R * T, T), (T, T), extent=(n, m, 2)) for m, n, k in shapes]
 
 
 def _of_thread(launch: Launch, computed: Callable[[Any, int], Any], stored: Callable[[Any, int], Any]) -> Arrays:
@@ -524,7 +525,7 @@ _OVERLAP = ("The four rows of a thread overlap with those of its neighbors, and 
 COLUMN_TRAPS = (
     _rows("All four results are stored in the same row, so only the last one is left: each `sum[r]` has a row of its "
           "own.", lambda y, r: (R - 1) * T + y, lambda y, r: y),
-    _rows("All four sums are the same: each takes row y of tile_a. `sum[r]` needs a row of its own.",
+    _rows("All four sums are the same: each takes row y of a_tile. `sum[r]` needs a row of its own.",
           lambda y, r: y, _apart),
     _rows("Only the first of four results is stored.", lambda y, r: y, lambda y, r: y),
     _rows(_OTHER_ROWS.format("r * T + y", "R * y + r"), _apart, _together),
@@ -536,9 +537,10 @@ COLUMN_TRAPS = (
                                                            "takes the products of row r * T + y only."),
     _some_turns("Only the last tile is in the sums: the turns before it are lost. Add to `sum[r]`, and set it to 0 "
                 "only before the loop.", lambda k: (k - 1) // T * T, lambda k: k),
-    _slip("tile_b is read along its row. The products of column x are `tile_b[t][x]`, t = 0 to T - 1.",
+    _some_turns(_LAST_PRODUCT, lambda k: k - 1, lambda k: k),
+    _slip("b_tile is read along its row. The products of column x are `b_tile[i][x]`, i = 0 to T - 1.",
           right=lambda b, r, c, t: _at(b, t // T * T + c % T, c // T * T + t % T)),
-    _slip("The value of tile_b belongs to column y. The thread's column is x.",
+    _slip("The value of b_tile belongs to column y. The thread's column is x.",
           right=lambda b, r, c, t: _at(b, t, c // T * T + r % T)),
     KernelTrap(lambda launch: {"c": np.zeros_like(launch.due["c"])}, "All results are 0: nothing is added to `sum`."),
 )
@@ -555,22 +557,22 @@ COLUMN = Problem(
     id="07.4",
     title="Four results a thread",
     task=(
-        "Each thread shall compute four results of a column, so that one value of `tile_b`, kept in a register, serves "
+        "Each thread shall compute four results of a column, so that one value of `b_tile`, kept in a register, serves "
         "four products. The tiles are brought already; write the sums and the stores."
     ),
     spec=(
-        f"{SHAPES} m is a multiple of 64, n and k of 16. Blocks of 16 x 16 threads, grid (n / 16, m / 64). `tile_a` "
+        f"{SHAPES} m is a multiple of 64, n and k of 16. Blocks of 16 x 16 threads, grid (n / 16, m / 64). `a_tile` "
         "has 64 rows. At most 5 loads from shared memory for 4 products."
     ),
     stub=COLUMN_STUB,
     answer="matmul4",
     lines=9,
     hints=(
-        "For one t, all four products take the same element of `tile_b`: a thread's column stays the same. Read it "
+        "For one i, all four products take the same element of `b_tile`: a thread's column stays the same. Read it "
         "once, into a variable of its own.",
-        "`sum[r]` belongs to row r * T + y of the tile, counted from `top`. So inside the loop over t there is one "
-        "load of tile_b, and a loop over r with one load of tile_a each. The stores need a loop over r too.",
-        "`float right = tile_b[t][x];` then for all r `sum[r] += tile_a[___][t] * right;`, and at the end "
+        "`sum[r]` belongs to row r * T + y of the tile, counted from `top`. So inside the loop over i there is one "
+        "load of b_tile, and a loop over r with one load of a_tile each. The stores need a loop over r too.",
+        "`float right = b_tile[i][x];` then for all r `sum[r] += a_tile[___][i] * right;`, and at the end "
         "`c[(top + ___) * n + column] = sum[r];`",
     ),
     solution=COLUMN_SOLUTION,
@@ -586,8 +588,8 @@ COLUMN = Problem(
                   "`a` and `b` are loaded by {found} requests of warps where {limit} are enough. Take the products "
                   "from the tiles."),
             Limit("shared_load_requests", lambda launch: 8 * T * (R + 2) * _steps(launch),
-                  "Shared memory is read by {found} requests of warps where {limit} are plenty. Read `tile_b[t][x]` "
-                  "once for each t, and use it for all four products."),
+                  "Shared memory is read by {found} requests of warps where {limit} are plenty. Read `b_tile[i][x]` "
+                  "once for each i, and use it for all four products."),
         ),
     ),
 )  # fmt: skip
@@ -602,10 +604,6 @@ def blocks_that_fit(registers: int, shared_bytes: int, threads: int) -> tuple[in
 
 
 Rule = Callable[[int, int, int], float]   # (registers, shared bytes, threads) -> blocks that a resource allows
-
-
-def _up(number: int, unit: int) -> int:
-    return -(-number // unit) * unit
 
 
 def _warps(threads: int) -> int:
@@ -632,8 +630,14 @@ def _fit_trap(message: str, choose: Any = min, answer: Any = None, **changed: Ru
     return Trap(wrong, message)
 
 
-def _without(resource: str) -> Rule:
-    return lambda r, s, t: 1 << 30
+def _any_number(registers: int, shared_bytes: int, threads: int) -> float:
+    return 1 << 30
+
+
+#: Registers, shared bytes and threads; one resource alone binds.
+FIT_SHOWN = [(24, 4096, 512), (37, 0, 128), (64, 20_000, 256), (20, 0, 72), (24, 33_000, 96), (80, 9000, 64),
+             (16, 0, 32), (40, 1000, 200), (255, 0, 32), (24, 0, 672), (33, 5056, 40), (90, 16_384, 32),
+             (24, 4500, 64), (24, 4350, 40), (24, 4450, 56), (20, 10_496, 64)]  # fmt: skip
 
 
 def _fit_cases(rng: np.random.Generator) -> list[tuple[int, int, int]]:
@@ -672,8 +676,6 @@ FIT_TRAPS = (
               registers=lambda r, s, t: 65_536 // (r * t)),
     _fit_trap("A unit of 256 registers is for a whole warp: multiply by 32 first, then round up.",
               registers=lambda r, s, t: 4 * (16_384 // (32 * _up(r, 256))) // _warps(t)),
-    _fit_trap("These are the registers of one thread, rounded up. A warp has 32 threads.",
-              registers=lambda r, s, t: 4 * (16_384 // _up(r, 256)) // _warps(t)),
     _fit_trap(_PARTS, registers=lambda r, s, t: 65_536 // _up(32 * r, 256) // _warps(t)),
     _fit_trap(_PARTS, registers=lambda r, s, t: 65_536 // (_up(32 * r, 256) * _warps(t))),
     _fit_trap("A warp lies in one of four parts, but the warps of a block may lie in different ones: count all warps "
@@ -697,10 +699,11 @@ FIT_TRAPS = (
     _fit_trap("Shared memory belongs to a block: it is not divided among, or multiplied by, its warps.",
               shared_memory=lambda r, s, t: 167_936 // _up(s + 1024, 128) // _warps(t)),
     _fit_trap("You take the largest of the four. A block needs all four resources, so the scarcest decides.", max),
-    _fit_trap("At most 32 blocks fit, however small they are: this limit is missing.", blocks=_without("blocks")),
-    _fit_trap("The limit of registers is missing.", registers=_without("registers")),
-    _fit_trap("The limit of shared memory is missing.", shared_memory=_without("shared memory")),
-    _fit_trap("The limit of warps is missing.", warps=_without("warps")),
+    _fit_trap("At most 32 blocks fit, however small they are: this limit is missing.", blocks=_any_number),
+    _fit_trap("Registers never bind in your answer. A warp takes 32 times what a thread takes, and `//` and `*` go "
+              "from left to right: put what a warp takes in parentheses.", registers=_any_number),
+    _fit_trap("Shared memory never binds in your answer.", shared_memory=_any_number),
+    _fit_trap("Warps never bind in your answer: there is room for 64.", warps=_any_number),
     _fit_trap("The first value should be the number of blocks; this is the number of warps.",
               answer=lambda blocks, binds, t: (blocks * _warps(t), binds)),
     _fit_trap("The first value should be the number of blocks; this is the occupancy.",
@@ -762,8 +765,7 @@ FIT = Problem(
     ),
     judge=by_cases(
         blocks_that_fit,
-        [(32, 4096, 512), (37, 0, 128), (64, 20_000, 256), (20, 0, 40), (24, 33_000, 96), (80, 9000, 64), (16, 0, 32),
-         (40, 1000, 200), (255, 0, 32), (24, 0, 672), (33, 5056, 40), (90, 16_384, 32)],
+        FIT_SHOWN,
         hidden=_fit_cases,
         traps=FIT_TRAPS,
     ),
@@ -772,7 +774,7 @@ FIT = Problem(
 # -- 07.6 -------------------------------------------------------------------------------------------
 
 
-def under_the_roof(tile: int, gflops_per_s: float, gbytes_per_s: float) -> tuple[float, str, int]:
+def under_the_roof(tile: int, gflops_per_s: float, gbytes_per_s: float) -> Any:
     """(GFLOP/s at most, what binds, smallest multiple of 16 at the ridge or right of it) for tiles of tile x tile."""
     return _roofed(tile, gflops_per_s, gbytes_per_s)
 
@@ -846,7 +848,7 @@ ROOF_TRAPS = (
 )
 ROOF_STUB = '''def under_the_roof(tile, gflops_per_s, gbytes_per_s):
     """(GFLOP/s at most, "memory" or "arithmetic", the smallest tile that reaches the ridge)."""
-    return ..., ..., ...
+    return ...
 '''
 ROOF_SOLUTION = '''def under_the_roof(tile, gflops_per_s, gbytes_per_s):
     """(GFLOP/s at most, "memory" or "arithmetic", the smallest tile that reaches the ridge)."""

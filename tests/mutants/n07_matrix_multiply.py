@@ -1,6 +1,7 @@
 """Plausible wrong answers to the exercises of lesson 07, each with words that its message must contain."""
 
 from gpucourse.exercises import n07_matrix_multiply as n07
+from gpucourse.exercises.compare import mapping_source
 from tests.mutants.mutant import Mutant, kernel
 
 KEYS = dict(zip(("one", "t16", "t32", "t128", "flop", "flop128"), n07.FORMULAS, strict=True))
@@ -8,8 +9,8 @@ KEYS = dict(zip(("one", "t16", "t32", "t128", "flop", "flop128"), n07.FORMULAS, 
 
 def traffic(**changed):
     """The right dict of 07.1 with some formulas changed."""
-    values = n07.FORMULAS | {KEYS[key]: value for key, value in changed.items()}
-    return "n = 1920\ntraffic = {\n" + "".join(f'    "{key}": {value},\n' for key, value in values.items()) + "}\n"
+    wrong = {KEYS[key]: value for key, value in changed.items()}
+    return f"n = {n07.N}\n" + mapping_source("traffic", n07.FORMULAS | wrong)
 
 
 def loads(formula):
@@ -20,11 +21,12 @@ def loads(formula):
 
 ORDER, TILED, COLUMN, FIT, ROOF = (n07.ORDER_SOLUTION, n07.TILED_SOLUTION, n07.COLUMN_SOLUTION, n07.FIT_SOLUTION,
                                    n07.ROOF_SOLUTION)  # fmt: skip
-FIRST = "        __syncthreads();\n        for (int t"
+FIRST = "        __syncthreads();\n        for (int i"
 SECOND = "        __syncthreads();\n    }\n"
-A_ELEMENT = "row < m && i < k ? a[row * k + i] : 0"
-B_ELEMENT = "j < k && column < n ? b[j * n + column] : 0"
-TERM = "tile_a[threadIdx.y][t] * tile_b[t][threadIdx.x]"
+A_GUARD, B_GUARD = "row < m && start + x < k", "start + y < k && column < n"
+A, B = "a[row * k + start + x]", "b[(start + y) * n + column]"
+A_FILL, B_FILL = f"a_tile[y][x] = {A_GUARD} ? {A} : 0;", f"b_tile[y][x] = {B_GUARD} ? {B} : 0;"
+TERM = "a_tile[y][i] * b_tile[i][x]"
 REGISTERS = "4 * (16_384 // up(32 * registers, 256)) // warps"
 SHARED = "167_936 // up(shared_bytes + 1024, 128)"
 WARPS = "up(threads, 32) // 32"
@@ -63,7 +65,7 @@ MUTANTS = {
         Mutant("one index only",
                kernel(ORDER, ("blockDim.y + threadIdx.y", "blockDim.y + threadIdx.x")), "Nobody writes"),
         Mutant("rows of b", kernel(ORDER, ("b[i * n + column]", "b[column * n + i]")), "index"),
-        Mutant("no guard", kernel(ORDER, ("if (row < m && column < n)", "")), "where is the guard?"),
+        Mutant("no guard", kernel(ORDER, ("if (row < m && column < n)", "")), "They have no element"),
         Mutant("guard turned", kernel(ORDER, ("row < m && column < n", "row < n && column < m")), "guard"),
         Mutant("exchanged, but not the store",
                kernel(n07.ORDER_STUB, ("sum += a", "// sum += a"), ("float sum = 0", "float sum = 1")), "c["),
@@ -74,88 +76,82 @@ MUTANTS = {
                "The last tile is dropped"),
         Mutant("drops it by division",
                kernel(TILED, ("int start = 0; start < k; start += T", "int s = 0; s < k / T; s++"),
-                      ("int i = start", "int start = s * T; int i = start")), "The last tile is dropped"),
+                      ("        a_tile", "        int start = s * T;\n        a_tile")), "The last tile is dropped"),
         Mutant("no loop", kernel(TILED, ("for (int start = 0; start < k; start += T)", "int start = 0;")),
                "Only the first tile"),
-        Mutant("no zeros", kernel(TILED, (f"tile_a[threadIdx.y][threadIdx.x] = {A_ELEMENT};",
-                                          "if (row < m && i < k) tile_a[threadIdx.y][threadIdx.x] = a[row * k + i];"),
-                                  (f"tile_b[threadIdx.y][threadIdx.x] = {B_ELEMENT};",
-                                   "if (j < k && column < n) tile_b[threadIdx.y][threadIdx.x] = b[j * n + column];")),
-               "the turn before"),
-        Mutant("no zeros in b", kernel(TILED, (f"tile_b[threadIdx.y][threadIdx.x] = {B_ELEMENT};",
-                                               "if (j < k && column < n) tile_b[threadIdx.y][threadIdx.x] = "
-                                               "b[j * n + column];")), "filled in"),
+        Mutant("no zeros", kernel(TILED, (A_FILL, f"if ({A_GUARD}) a_tile[y][x] = {A};"),
+                                  (B_FILL, f"if ({B_GUARD}) b_tile[y][x] = {B};")), "the turn before"),
+        Mutant("no zeros in b", kernel(TILED, (B_FILL, f"if ({B_GUARD}) b_tile[y][x] = {B};")),
+               "Should it have been filled"),
         Mutant("returns before the barrier",
                kernel(TILED, ("    float sum = 0;", "    if (row >= m || column >= n) return;\n    float sum = 0;")),
                "arrier"),
         Mutant("guard around it all",
                kernel(TILED, ("    float sum = 0;\n", "    float sum = 0;\n    if (row < m && column < n) {\n"),
                       (SECOND, SECOND + "    }\n")), "arrier"),
-        Mutant("no first barrier", kernel(TILED, (FIRST, "        for (int t")), "race"),
+        Mutant("no first barrier", kernel(TILED, (FIRST, "        for (int i")), "race"),
         Mutant("no second barrier", kernel(TILED, (SECOND, "    }\n")), "race"),
-        Mutant("m for n", kernel(TILED, ("b[j * n + column]", "b[j * m + column]")), "index"),
-        Mutant("n for k in a", kernel(TILED, ("a[row * k + i]", "a[row * n + i]")), "begins at element row * k"),
-        Mutant("k for n in b", kernel(TILED, ("b[j * n + column]", "b[j * k + column]")), "begins at element j * n"),
-        Mutant("block turned", kernel(TILED, (TERM, "tile_a[threadIdx.x][t] * tile_b[t][threadIdx.y]")),
+        Mutant("m for n", kernel(TILED, (B, "b[(start + y) * m + column]")), "not the guard but the index"),
+        Mutant("n for k in a", kernel(TILED, (A, "a[row * n + start + x]")), "begins at element row * k"),
+        Mutant("k for n in b", kernel(TILED, (B, "b[(start + y) * k + column]")), "begins at element (start + y) * n"),
+        Mutant("no sum", kernel(TILED, ("sum += a_tile", "sum = a_tile")), "Only the last product"),
+        Mutant("block turned", kernel(TILED, (TERM, "a_tile[x][i] * b_tile[i][y]")),
                "rows and columns are exchanged"),
-        Mutant("tile_a by x", kernel(TILED, (TERM, "tile_a[threadIdx.x][t] * tile_b[t][threadIdx.x]")), "at tile_a"),
-        Mutant("tile_b by y", kernel(TILED, (TERM, "tile_a[threadIdx.y][t] * tile_b[t][threadIdx.y]")), "at tile_b"),
-        Mutant("tile_b turned", kernel(TILED, (TERM, "tile_a[threadIdx.y][t] * tile_b[threadIdx.x][t]")),
+        Mutant("a_tile by x", kernel(TILED, (TERM, "a_tile[x][i] * b_tile[i][x]")), "from row x"),
+        Mutant("b_tile by y", kernel(TILED, (TERM, "a_tile[y][i] * b_tile[i][y]")),
+               "from column y"),
+        Mutant("b_tile turned", kernel(TILED, (TERM, "a_tile[y][i] * b_tile[x][i]")),
                "A tile of b is turned"),
-        Mutant("tile_a turned", kernel(TILED, (TERM, "tile_a[t][threadIdx.y] * tile_b[t][threadIdx.x]")),
+        Mutant("a_tile turned", kernel(TILED, (TERM, "a_tile[i][y] * b_tile[i][x]")),
                "A tile of a is turned"),
-        Mutant("same tile of a", kernel(TILED, ("a[row * k + i]", "a[row * k + threadIdx.x]")), "same tile of a"),
-        Mutant("same tile of b", kernel(TILED, ("b[j * n + column]", "b[threadIdx.y * n + column]")), "same tile of b"),
-        Mutant("rows of the first block", kernel(TILED, ("a[row * k + i]", "a[threadIdx.y * k + i]")),
-               "same rows of a"),
-        Mutant("columns of the first block", kernel(TILED, ("b[j * n + column]", "b[j * n + threadIdx.x]")),
-               "same columns of b"),
+        Mutant("same tile of a", kernel(TILED, (A, "a[row * k + x]")), "same tile of a"),
+        Mutant("same tile of b", kernel(TILED, (B, "b[y * n + column]")), "same tile of b"),
+        Mutant("rows of the first block", kernel(TILED, (A, "a[y * k + start + x]")), "same rows of a"),
+        Mutant("columns of the first block", kernel(TILED, (B, "b[(start + y) * n + x]")), "same columns of b"),
         Mutant("sum begins anew", kernel(TILED, ("    float sum = 0;\n", "    float sum;\n"),
                                          (FIRST, "        sum = 0;\n" + FIRST)), "Only the last tile"),
-        Mutant("no guard for k", kernel(TILED, ("row < m && i < k", "row < m"), ("j < k && column < n", "column < n")),
-               "index"),
-        Mutant("no guard at all", kernel(TILED, (A_ELEMENT, "a[row * k + i]"), (B_ELEMENT, "b[j * n + column]")),
-               "last element is"),
-        Mutant("sums to k", kernel(TILED, ("t < T; t++", "t < k; t++")), "tile_"),
+        Mutant("no guard for k", kernel(TILED, (A_GUARD, "row < m"), (B_GUARD, "column < n")), "the width is 7"),
+        Mutant("no guard at all", kernel(TILED, (A_FILL, f"a_tile[y][x] = {A};"), (B_FILL, f"b_tile[y][x] = {B};")),
+               "They have no element"),
+        Mutant("sums to k", kernel(TILED, ("i < T; i++", "i < k; i++")), "but its last element is `b_tile[255]`"),
         Mutant("without tiles",
-               kernel(TILED, (n07.TILED_LOOP, "    for (int t = 0; t < k; t++) {\n        if (row < m && column < n) "
-                              "sum += a[row * k + t] * b[t * n + column];\n    }\n")), "sums from the tiles"),
+               kernel(TILED, (n07.TILED_LOOP, "    for (int i = 0; i < k; i++) {\n        if (row < m && column < n) "
+                              "sum += a[row * k + i] * b[i * n + column];\n    }\n")), "sums from the tiles"),
         Mutant("down the columns",
-               kernel(TILED, ("tile_a[threadIdx.y][threadIdx.x] = ", "tile_a[threadIdx.x][threadIdx.y] = "),
-                      (A_ELEMENT, "blockIdx.y * T + threadIdx.x < m && j < k ? "
-                                  "a[(blockIdx.y * T + threadIdx.x) * k + j] : 0")), "neighbors of a row"),
+               kernel(TILED, (A_FILL, "int down = blockIdx.y * T + x;\n        a_tile[x][y] = down < m && start + y "
+                                      "< k ? a[down * k + start + y] : 0;")), "neighbors of a row"),
     ),
     "07.4": (
         Mutant("the same row four times", kernel(COLUMN, ("c[(top + r * T + y) * n", "c[(top + y) * n")),
                "only the last one is left"),
-        Mutant("the same row in all sums", kernel(COLUMN, ("tile_a[r * T + y][t] * ", "tile_a[y][t] * ")),
+        Mutant("the same row in all sums", kernel(COLUMN, ("a_tile[r * T + y][i] * ", "a_tile[y][i] * ")),
                "All four sums are the same"),
         Mutant("stores rows that lie together", kernel(COLUMN, ("c[(top + r * T + y) * n", "c[(top + y * R + r) * n")),
                "are not those that it stores"),
-        Mutant("sums rows that lie together", kernel(COLUMN, ("tile_a[r * T + y][t] *", "tile_a[y * R + r][t] *")),
+        Mutant("sums rows that lie together", kernel(COLUMN, ("a_tile[r * T + y][i] *", "a_tile[y * R + r][i] *")),
                "are not those that it stores"),
-        Mutant("rows y + r", kernel(COLUMN, ("tile_a[r * T + y][t] *", "tile_a[y + r][t] *"),
+        Mutant("rows y + r", kernel(COLUMN, ("a_tile[r * T + y][i] *", "a_tile[y + r][i] *"),
                                     ("c[(top + r * T + y) * n", "c[(top + y + r) * n")), "overlap"),
-        Mutant("sums rows y + r", kernel(COLUMN, ("tile_a[r * T + y][t] *", "tile_a[y + r][t] *")), "overlap"),
+        Mutant("sums rows y + r", kernel(COLUMN, ("a_tile[r * T + y][i] *", "a_tile[y + r][i] *")), "overlap"),
         Mutant("one row only", kernel(COLUMN, ("    for (int r = 0; r < R; r++) {\n        c[(top + r * T + y) * n + "
                                                "column] = sum[r];\n    }\n",
                                                "    c[(top + y) * n + column] = sum[0];\n")), "Only the first of four"),
         Mutant("without top", kernel(COLUMN, ("c[(top + r * T + y) * n", "c[(r * T + y) * n")), "where is `top`?"),
-        Mutant("sums replaced", kernel(COLUMN, ("sum[r] += ", "sum[r] = ")), "adds"),
-        Mutant("sums begin anew", kernel(COLUMN, ("        for (int t = 0",
+        Mutant("sums replaced", kernel(COLUMN, ("sum[r] += ", "sum[r] = ")), "Only the last product"),
+        Mutant("sums begin anew", kernel(COLUMN, ("        for (int i = 0",
                                                   "        for (int r = 0; r < R; r++) sum[r] = 0;\n"
-                                                  "        for (int t = 0")), "Only the last tile"),
+                                                  "        for (int i = 0")), "Only the last tile"),
         Mutant("one sum for all", kernel(COLUMN, ("sum[r] += ", "sum[0] += "), ("= sum[r]", "= sum[0]")),
                "added up in one sum"),
-        Mutant("tile_b along its row", kernel(COLUMN, ("tile_b[t][x]", "tile_b[x][t]")), "along its row"),
-        Mutant("tile_b by y", kernel(COLUMN, ("tile_b[t][x]", "tile_b[t][y]")), "belongs to column y"),
+        Mutant("b_tile along its row", kernel(COLUMN, ("b_tile[i][x]", "b_tile[x][i]")), "along its row"),
+        Mutant("b_tile by y", kernel(COLUMN, ("b_tile[i][x]", "b_tile[i][y]")), "belongs to column y"),
         Mutant("no sums", kernel(COLUMN, (n07.COLUMN_SUMS, "")), "All results are 0"),
         Mutant("no stores", kernel(COLUMN, (n07.COLUMN_STORES, "")), "Nobody writes to `c`"),
-        Mutant("from global memory", kernel(COLUMN, ("float right = tile_b[t][x]",
-                                                     "float right = b[(start + t) * n + column]")), "from the tiles"),
-        Mutant("reads tile_b four times",
-               kernel(COLUMN, ("float right = tile_b[t][x];", "volatile float (*again)[T] = tile_b;"),
-                      ("* right", "* again[t][x]")), "once for each t"),
+        Mutant("from global memory", kernel(COLUMN, ("float right = b_tile[i][x]",
+                                                     "float right = b[(start + i) * n + column]")), "from the tiles"),
+        Mutant("reads b_tile four times",
+               kernel(COLUMN, ("float right = b_tile[i][x];", "volatile float (*again)[T] = b_tile;"),
+                      ("* right", "* again[i][x]")), "once for each i"),
     ),
     "07.5": (
         Mutant("warps rounded down", kernel(FIT, (WARPS, "max(1, threads // 32)")), "is rounded up"),
@@ -169,8 +165,9 @@ MUTANTS = {
                                                      "65_536 // up(32 * registers, 256)")), "four parts"),
         Mutant("a quarter", kernel(FIT, ("4 * (16_384 // up(32 * registers, 256))",
                                          "16_384 // up(32 * registers, 256)")), "Only one of the four parts"),
-        Mutant("unit for a thread", kernel(FIT, ("up(32 * registers, 256)", "32 * up(registers, 256)")),
+        Mutant("unit for a thread", kernel(FIT, ("up(32 * registers, 256)", "(32 * up(registers, 256))")),
                "multiply by 32 first"),
+        Mutant("no parentheses", kernel(FIT, ("up(32 * registers, 256)", "32 * registers")), "in parentheses"),
         Mutant("a block in one part", kernel(FIT, (REGISTERS, "4 * (16_384 // up(32 * registers, 256) // warps)")),
                "different ones"),
         Mutant("nothing reserved", kernel(FIT, ("shared_bytes + 1024", "max(shared_bytes, 1)")), "1,024 bytes"),
