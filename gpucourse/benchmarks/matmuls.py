@@ -42,7 +42,9 @@ void naive(const float* a, const float* b, float* c, int m, int n, int k)
     if (row < m && column < n) {
         float sum = 0;
         for (int i = 0; i < k; i++) {
-            sum += a[row * k + i] * b[i * n + column];
+            float left = a[row * k + i];
+            float right = b[i * n + column];
+            sum += left * right;
         }
         c[row * n + column] = sum;
     }
@@ -57,7 +59,9 @@ void coalesced(const float* a, const float* b, float* c, int m, int n, int k)
     if (row < m && column < n) {
         float sum = 0;
         for (int i = 0; i < k; i++) {
-            sum += a[row * k + i] * b[i * n + column];
+            float left = a[row * k + i];
+            float right = b[i * n + column];
+            sum += left * right;
         }
         c[row * n + column] = sum;
     }
