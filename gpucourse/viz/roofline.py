@@ -50,6 +50,7 @@ def draw(
     for name, (x, y) in (points or {}).items():
         point(ax, name, x, y)
     axes(ax, "What each machine can reach at most, and what was measured here")
+    ax.legend(fontsize=9, loc="lower right", frameon=False)
     return fig, sentence(machines, machine, intensity)
 
 
@@ -117,11 +118,10 @@ def point(ax: Axes, name: str, x: float, y: float) -> None:
 
 
 def axes(ax: Axes, title: str) -> None:
-    """Logarithmic axes with their units; call it when everything is drawn, for the legend."""
+    """Make the axes logarithmic, with their units and a title."""
     ax.set(xscale="log", yscale="log", xlim=(INTENSITIES[0], INTENSITIES[-1]))
     ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
     ax.yaxis.set_major_formatter(lambda y, _: rate(y))
     ax.minorticks_off()
     ax.set_xlabel("arithmetic intensity (FLOP per byte)")
     ax.set_title(title, loc="left")
-    ax.legend(fontsize=9, loc="lower right", frameon=False)
