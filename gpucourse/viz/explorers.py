@@ -16,7 +16,6 @@ from gpucourse.viz.tiling import explore as tiling
 from gpucourse.viz.timeline import explore as timeline
 
 __all__ = [
-    "amdahl", "banks", "coalescing", "occupancy", "pipeline", "reduction_ladder", "roads", "roofline",
-    "stepper", "thread_grid", "tiling",
-    "timeline",
+    "amdahl", "banks", "coalescing", "occupancy", "pipeline", "reduction_ladder", "roads", "roofline", "stepper",
+    "thread_grid", "tiling", "timeline",
 ]  # fmt: skip
