@@ -146,8 +146,14 @@ void grid_stride(const float* x, float* out, int n)
 {
     __shared__ float s[B / 32];
     int t = threadIdx.x;
+    int T = gridDim.x * B;                     // threads of the grid
+    int i = blockIdx.x * B + t;
     float v = 0;
-    for (int i = blockIdx.x * B + t; i < n; i += gridDim.x * B) {
+    for (; i + 3 * T < n; i += 4 * T) {        // four loads under way at a time
+        float a = x[i], b = x[i + T], c = x[i + 2 * T], d = x[i + 3 * T];
+        v += (a + b) + (c + d);
+    }
+    for (; i < n; i += T) {
         v += x[i];
     }
     for (int d = 16; d > 0; d /= 2) {
@@ -176,16 +182,18 @@ extern "C" __global__
 void vector(const float* x, float* out, int n)
 {
     __shared__ float s[B / 32];
+    const float4* x4 = (const float4*)x;
     int t = threadIdx.x;
-    int first = blockIdx.x * B + t;
-    float v = 0;
-    #pragma unroll 4
-    for (int i = first; i < n / 4; i += gridDim.x * B) {
-        float4 q = ((const float4*)x)[i];
-        v += (q.x + q.y) + (q.z + q.w);
+    int T = gridDim.x * B;
+    int i = blockIdx.x * B + t;
+    float v = i < n % 4 ? x[n / 4 * 4 + i] : 0;    // what is left over
+    for (; i + T < n / 4; i += 2 * T) {
+        float4 a = x4[i], b = x4[i + T];
+        v += ((a.x + a.y) + (a.z + a.w)) + ((b.x + b.y) + (b.z + b.w));
     }
-    if (first < n % 4) {
-        v += x[n / 4 * 4 + first];
+    if (i < n / 4) {
+        float4 a = x4[i];
+        v += (a.x + a.y) + (a.z + a.w);
     }
     for (int d = 16; d > 0; d /= 2) {
         v += __shfl_down_sync(ALL, v, d);
@@ -210,16 +218,21 @@ void vector(const float* x, float* out, int n)
 RUNGS = {rung.name: rung for rung in (_MODULO, _STRIDED, _HALVES, _FIRST_ADD, _SHUFFLED, _GRID_STRIDE, _VECTOR)}
 
 #: Elements that a block takes, where each block takes a piece of its own.
-_PIECE = {"first_add": 2 * B, "shuffled": 2 * B, "vector": 4 * B}
-#: The rungs whose blocks walk over the array: so many blocks as fill every multiprocessor with 2,048 threads.
-_WALKING = ("grid_stride", "vector")
-_BLOCKS_A_MULTIPROCESSOR = 8
+_PIECE = {"first_add": 2 * B, "shuffled": 2 * B}
+#: Rung whose blocks walk over the array -> elements that a thread loads at a time.
+_WALKING = {"grid_stride": 4, "vector": 8}
+#: Four times what fits where a multiprocessor holds 2,048 threads: where it holds 1,536, the last round is not long.
+_BLOCKS_A_MULTIPROCESSOR = 32
+_FOR_ONE_BLOCK = 64 * B  # so few elements are not worth another launch
 
 
 def blocks(rung: str, n: int, multiprocessors: int = 1) -> int:
     """Return the number of blocks with which a rung is launched on n elements."""
-    needed = -(-n // _PIECE.get(rung, B))
-    return min(needed, _BLOCKS_A_MULTIPROCESSOR * multiprocessors) if rung in _WALKING else needed
+    if rung not in _WALKING:
+        return -(-n // _PIECE.get(rung, B))
+    if n <= _FOR_ONE_BLOCK:
+        return 1
+    return min(-(-n // (_WALKING[rung] * B)), _BLOCKS_A_MULTIPROCESSOR * multiprocessors)
 
 
 def summed(xp: Any, rung: str, x: Any, multiprocessors: int = 1) -> tuple[Callable[[], None], list[Any]]:
