@@ -4,7 +4,7 @@ import pytest
 
 from gpucourse import cupy_sim as cp
 from gpucourse import profile
-from gpucourse.viz import reduction_ladder
+from gpucourse.viz.reduction_steps import sentence
 
 PROFILES = """rungs = {name: RUNGS[name].kernel(cp) for name in ("modulo", "strided", "halves", "shuffled")}
 args = cp.ones(4096, np.float32), cp.zeros(16, np.float32), np.int32(4096)
@@ -32,5 +32,5 @@ def test_each_control_moves_the_picture_and_the_sentence_is_the_plain_functions(
         (1, "ArrowRight", 1, ("modulo", 2)), (0, "ArrowRight", 1, ("strided", 2)), (1, "Home", 1, ("strided", 0)),
         (0, "End", 1, ("shuffled", 0)), (1, "ArrowRight", 6, ("shuffled", 6)),
     )  # fmt: skip
-    said = [reduction_ladder.sentence(names["profiles"], *place) for *_, place in steps]
+    said = [sentence(names["profiles"], *place) for *_, place in steps]
     explorer.walk([(*step, words) for (*step, _), words in zip(steps, said, strict=True)])

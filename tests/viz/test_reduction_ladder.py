@@ -1,170 +1,24 @@
-"""The reduction ladder: its numbers are the profiles', its picture is the rules' (held against records elsewhere)."""
+"""The reduction ladder: its picture is the rules' (held against records elsewhere), its bars are the profiles'."""
 
-import itertools
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from gpucourse import cupy_sim as cp
-from gpucourse import profile
-from gpucourse.benchmarks.reductions import RUNGS
-from gpucourse.errors import CourseError
-from gpucourse.simt.trace import Trace
 from gpucourse.viz import explorers, picture
 from gpucourse.viz import reduction_ladder as ladder
 from gpucourse.viz.reduction_rounds import RULES
+from gpucourse.viz.reduction_steps import COUNTERS, sentence
+from gpucourse.viz.reduction_steps import ladder as ladder_of
+from tests.viz.reduction_profiles import profiled
+from tests.viz.reduction_profiles import profiles as all_profiles
 from tests.viz.texts import clashes
-
-N = 1 << 14
-BLOCKS = {"first_add": N // 512, "shuffled": N // 512, "grid_stride": 4, "vector": 4}
-TREES, SHUFFLES = tuple(RULES)[:4], tuple(RULES)[4:]
-
-
-def profiled(name, n=N, blocks=None):
-    blocks = blocks or BLOCKS.get(name, -(-n // 256))
-    return profile(RUNGS[name].kernel(cp), (blocks,), (256,), (cp.ones(n, cp.float32), cp.zeros(blocks, cp.float32),
-                                                              np.int32(n)))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def profiles():
-    return {name: profiled(name) for name in RUNGS}
-
-
-# --- numbers -----------------------------------------------------------------------------------------
-
-
-def test_the_numbers_are_the_profiles_for_1000_elements(profiles):
-    for step in ladder.ladder(profiles):
-        p, found = profiles[step.name], step.counters
-        assert (step.n, step.blocks) == (N, p.grid[0])
-        for key, count in (("divergent", p.divergent_branches), ("conflicts", p.bank_conflicts),
-                           ("wavefronts", p.shared_wavefronts), ("sums", p.grid[0]),
-                           ("loads", p.global_load_requests)):  # fmt: skip
-            assert found[key] == pytest.approx(1000 * count / N), key
-        assert found["efficiency"] == pytest.approx(100 * p.total.thread_instructions / p.total.warp_instructions / 32)
-
-
-class Barriers(Trace):
-    """How often blocks are let go from a barrier."""
-
-    def __init__(self):
-        self.blocks = 0
-
-    def release(self, wave, number, slots):
-        self.blocks += len({int(slot) // 256 for slot in slots})
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_the_barriers_are_those_at_which_blocks_wait(name, profiles):
-    from gpucourse.explain import copied_call
-
-    watcher, blocks = Barriers(), profiles[name].grid[0]
-    args = cp.ones(N, cp.float32), cp.zeros(blocks, cp.float32), np.int32(N)
-    with copied_call(RUNGS[name].kernel(cp), (blocks,), (256,), args) as call:
-        call.run(trace=watcher)
-    (step,) = ladder.ladder({name: profiles[name]})
-    assert step.counters["barriers"] == pytest.approx(1000 * watcher.blocks / N)
-
-
-def test_each_step_lowers_the_counter_that_it_is_there_to_mend(profiles):
-    steps = ladder.ladder(profiles)
-    for before, now in itertools.pairwise(steps):
-        mended = ladder.IDEAS[now.name].mends
-        assert now.counters[mended] < before.counters[mended], now.name
-    assert not ladder.IDEAS[steps[0].name].mends
-
-
-# --- words -------------------------------------------------------------------------------------------
-
-
-def said(profiles, *place):
-    """The sentence, less what another compiler may change."""
-    return re.sub("⟨.*?⟩", "⟨⟩", ladder.sentence(profiles, *place))
-
-
-def test_the_words_of_the_first_version(profiles):
-    assert said(profiles) == (
-        "modulo, version 1 of 7: each second thread adds its neighbor's value, then each fourth, then each eighth. "
-        "Per 1,000 elements: 188 divergent branches, 0 bank conflicts, 586 shared wavefronts, 35.2 barriers, 3.91 "
-        "partial sums, 31.2 load requests. Warp efficiency: ⟨⟩. Round 1 of 8: if (t % 2 == 0) s[t] += s[t + 1], in 128 "
-        "threads of 8 warps. 8 warps part; the tile takes 24 wavefronts, no bank conflict."
-    )
-
-
-def test_the_words_name_what_was_mended_and_what_else_changed(profiles):
-    assert said(profiles, "strided", 2) == (
-        "strided, version 2 of 7: the same tree, but the first threads add, so that whole warps work or rest. Against "
-        "modulo, per 1,000 elements: divergent branches 188 → 23.4. Also: bank conflicts 0 → 410. Warp efficiency: ⟨⟩. "
-        "Round 2 of 8: if (4 * t < 256) s[4 * t] += s[4 * t + 2], in 64 threads of 2 warps. No warp parts; the tile "
-        "takes 24 wavefronts, 18 bank conflicts."
-    )
-    assert "elements: load requests 31.2 → 7.81. Nothing else changed. Warp" in said(profiles, "vector", 3)
-
-
-def test_the_words_of_shuffles_and_of_what_threads_take(profiles):
-    assert said(profiles, "shuffled", 8).endswith(
-        "Round 8 of 8: v += __shfl_down_sync(ALL, v, 1), in 32 threads of 1 warp; 1 of the sums is used later. No warp "
-        "parts; nothing goes through the tile."
-    )
-    assert "leaves its sum in the tile, the block waits, and warp 0 goes on with the 8 sums: v += __shfl_down_sync(" \
-           "ALL, v, 4), in 32 threads of 1 warp; 4 of the sums are used later. 8 warps part" in said(
-        profiles, "shuffled", 6)  # fmt: skip
-    assert "thread 0 of block 0 takes 16 elements in 16 loads. " in said(profiles, "grid_stride", 0)
-    assert "thread 0 of block 0 takes 16 elements in 4 loads of 4. " in said(profiles, "vector", 0)
-    odd = {"vector": profiled("vector", 4097, 4)}
-    assert "thread 0 of block 0 takes 5 elements in 2 loads. " in said(odd, "vector", 0)
-
-
-def test_some_versions_are_enough_and_are_compared_with_the_one_before_among_them(profiles):
-    few = {name: profiles[name] for name in ("halves", "modulo")}
-    assert [step.name for step in ladder.ladder(few)] == ["modulo", "halves"]
-    words = said(few, "halves", 1)
-    assert "halves, version 3 of 7" in words and "Against modulo, per 1,000 elements: bank conflicts 0, as" in words
-    assert clashes(ladder.draw(few, "halves", 1)[0]) == []
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0"), (0.2441, "0.244"), (1.953, "1.95"), (2.0, "2"), (17.58, "17.6"), (187.5, "188"), (1234.5, "1,234")],
-)
-def test_numbers_have_three_digits(number, text):
-    assert ladder.number_text(number) == text
-
-
-# --- what does not fit -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("version", "number", "message"),
-    [
-        ("strides", 1, "version='strides': there are profiles of modulo, strided, halves"),
-        ("modulo", 9, r"round=9: there are the rounds 0 \(take\) to 8"),
-        ("modulo", -1, "round=-1"),
-    ],
-)
-def test_a_version_or_a_round_that_is_not_there_is_refused(profiles, version, number, message):
-    with pytest.raises(CourseError, match=message):
-        ladder.draw(profiles, version, number)
-
-
-def test_profiles_that_cannot_be_compared_are_refused(profiles):
-    modulo = profiles["modulo"]
-    for wrong, message in (
-        ({}, "there is no profile of them"),
-        ({"sum": modulo}, "'sum' is none of them"),
-        ({"modulo": modulo, "halves": profiled("halves", 512)}, "modulo read 16,384 elements and halves 512: profile"),
-        ({"modulo": replace(modulo, block=(128, 1, 1))}, "modulo was profiled with 128 threads a block"),
-        ({"modulo": profiled("modulo", 0, 1)}, "modulo read no element of x"),
-    ):
-        with pytest.raises(CourseError, match=message):
-            ladder.ladder(wrong)
-
-
-# --- the picture -------------------------------------------------------------------------------------
+    return all_profiles()
 
 
 def cells(fig, color):
@@ -191,7 +45,7 @@ def numbered(fig):
 
 
 @pytest.mark.parametrize("number", [1, 3, 6])
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", list(RULES)[:4])
 def test_the_tile_shows_what_warp_0_reads_and_by_which_lane(name, number, profiles):
     fig, _ = ladder.draw(profiles, name, number)
     own, other, _ = RULES[name].rounds[number].requests[:3]
@@ -242,7 +96,7 @@ def test_the_picture_of_what_is_taken_names_the_lane_of_each_element(name, profi
     fig, _ = ladder.draw(profiles, name, 0)
     shown = [text.get_text()[2:-1] for text in fig.axes[0].texts if re.fullmatch(r"x\[[\d,]+\]", text.get_text())]
     rows = [int(text.replace(",", "")) for text in shown]
-    (step,) = ladder.ladder({name: profiles[name]})
+    (step,) = ladder_of({name: profiles[name]})
     takes = {element: (lane, load) for lane in range(32) for load in step.loads(lane) for element in load}
     for place, lane in numbered(fig).items():
         assert takes[rows[place // 32] + place % 32][0] == lane
@@ -253,8 +107,8 @@ def test_the_picture_of_what_is_taken_names_the_lane_of_each_element(name, profi
 def test_the_bars_are_as_long_as_the_numbers(profiles):
     fig, _ = ladder.draw(profiles, "halves", 1)
     bars = [box for box in fig.axes[0].patches if to_hex(box.get_facecolor()) == to_hex(picture.COLORS["sky"])]
-    steps = ladder.ladder(profiles)
-    for column, key in enumerate(ladder.COUNTERS):
+    steps = ladder_of(profiles)
+    for column, key in enumerate(COUNTERS):
         left = ladder._NAMES + column * ladder._BAR_COLUMN
         widths = [box.get_width() for box in sorted(bars, key=lambda box: box.get_y()) if box.get_x() == left]
         numbers = [step.counters[key] for step in steps]
@@ -266,6 +120,11 @@ def test_no_text_lies_on_another_or_beyond_the_page_and_nothing_jumps(name, prof
     figures = [ladder.draw(profiles, name, number)[0] for number in (0, 1, 4, 6)]
     assert [clashes(fig) for fig in figures] == [[]] * 4
     assert len({tuple(fig.bbox.size) for fig in figures}) == 1
+
+
+def test_a_part_of_the_ladder_is_drawn(profiles):
+    few = {name: profiles[name] for name in ("halves", "modulo")}
+    assert clashes(ladder.draw(few, "halves", 1)[0]) == []
 
 
 def test_a_size_that_is_no_multiple_of_anything_is_drawn():
@@ -280,15 +139,15 @@ def test_a_size_that_is_no_multiple_of_anything_is_drawn():
 
 def test_the_explorer_moves_and_the_plain_function_says_the_same(profiles, capsys):
     explorer = explorers.reduction_ladder(profiles)
-    assert explorer.sentence == ladder.sentence(profiles)
+    assert explorer.sentence == sentence(profiles)
     before = explorer.image.value
     explorer.set(version="shuffled", round=6)
-    assert explorer.sentence == ladder.sentence(profiles, "shuffled", 6)
+    assert explorer.sentence == sentence(profiles, "shuffled", 6)
     assert explorer.image.value != before
     ladder.reduction_ladder(profiles, version="shuffled", round=6)
-    assert ladder.sentence(profiles, "shuffled", 6) in capsys.readouterr().out
+    assert sentence(profiles, "shuffled", 6) in capsys.readouterr().out
 
 
 def test_the_explorer_begins_with_the_first_version_that_it_is_given(profiles):
     explorer = explorers.reduction_ladder({name: profiles[name] for name in ("vector", "shuffled")})
-    assert explorer.sentence == ladder.sentence({name: profiles[name] for name in ("shuffled", "vector")}, "shuffled")
+    assert explorer.sentence == sentence({name: profiles[name] for name in ("shuffled", "vector")}, "shuffled")
