@@ -93,7 +93,7 @@ def _tree(ax: Axes, step: Step, round: int) -> None:
     top = _TREE_TOP + (round - 0.5) * _TREE_ROW
     _box(ax, 0.05, top, _WIDE - 0.1, _TREE_ROW, facecolor=_HERE, linewidth=0, zorder=0)
     what = "threads' values v" if step.rule.rounds[1].shuffled else "elements of the tile s"
-    ax.text(_TREE_LEFT, 0.47, f"One block, all rounds: its 256 {what}", **_SMALL)
+    ax.text(_TREE_LEFT, 0.47, f"Block 0, all rounds: its 256 {what}", **_SMALL)
     for place in (0, 64, 128, 192, BLOCK - 1):
         ax.text(_across(place), 0.63, str(place), fontsize=7, ha="center", va="center", color=picture.COLORS["grey"])
     _takes(ax, step, chosen=round == 0)
@@ -108,11 +108,13 @@ def _across(place: float) -> float:
 
 
 def _takes(ax: Axes, step: Step, *, chosen: bool) -> None:
-    """Round 0: a beam over all threads, and how many elements each of them takes."""
+    """Round 0: a beam over all threads, and how many elements of x each of block 0 takes."""
     top, count = _TREE_TOP - _TREE_ROW / 2, sum(map(len, step.loads(0)))
+    upto = "up to " * (sum(map(len, step.loads(BLOCK - 1))) < count)
     _box(ax, _TREE_LEFT, top + 0.02, _TREE_WIDTH, _TREE_ROW - 0.02, facecolor=_OWN if chosen else "#EDEDED",
          edgecolor=_FAINT, linewidth=0.6)  # fmt: skip
-    ax.text(_TREE_LEFT + _TREE_WIDTH / 2, top + 0.11, f"{many(count, 'element')} of x a thread", ha="center", **_SMALL)
+    ax.text(_TREE_LEFT + _TREE_WIDTH / 2, top + 0.11, f"{upto}{many(count, 'element')} of x a thread", ha="center",
+            **_SMALL)  # fmt: skip
 
 
 def _edges(ax: Axes, made: Round, number: int, chosen: bool) -> None:

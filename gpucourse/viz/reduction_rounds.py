@@ -222,6 +222,6 @@ RULES = {
     "halves": _tree(_one, "x[i]", _halves),
     "first_add": _tree(_two, f"x[i] + x[i + {BLOCK}]", _halves),
     "shuffled": _warps(_two, f"v = x[i] + x[i + {BLOCK}]"),
-    "grid_stride": _warps(_many, "v += x[i], for each i of its own"),
-    "vector": _warps(_fours, "v += q.x + q.y + q.z + q.w, for each four of its own"),
+    "grid_stride": _warps(_many, "v += x[i] for i, i + T, i + 2 * T ..."),
+    "vector": _warps(_fours, "v += the four floats of x4[i] for i, i + T ..."),
 }
