@@ -334,7 +334,7 @@ TILED_SOLUTION = TILED_STUB.replace("float sum = 0;\n\n", "float sum = 0;\n" + T
 
 def make_tiled(rng: np.random.Generator) -> Sequence[Launch]:
     """Whole tiles, partial ones on every side, a k below the tile, one row, one column; never square."""
-    shapes = ((16, 32, 48), (20, 37, 23), (33, 5, 40), (1, 40, 16), (18, 1, 7))
+    shapes = ((32, 16, 48), (20, 37, 23), (33, 5, 40), (1, 40, 16), (18, 1, 7))
     return [product_of(rng, shape, (T, T), (T, T)) for shape in shapes]
 
 
@@ -354,10 +354,33 @@ _SAME_TILE = ("Every turn brings the same tile of {0}, its first one. In the tur
 _FIRST_BLOCK = ("Every block takes the same {1} of {0}, those of the first block: which {1} of {0} belong to this "
                 "block?")  # fmt: skip
 _IN_TILE = "The element of {0} comes from {1}. Which {2} of {0} does the sum of this thread need?"
+def _to_side(axis: int, name: str) -> KernelTrap:
+    """A trap: the loop over k ends at m or n."""
+    def wrong(launch: Launch) -> Arrays:
+        return {"c": _summed(launch, last=_up(launch.due["c"].shape[axis], T)).astype(np.float32)}
+
+    return KernelTrap(wrong, f"The loop over the tiles runs to {name}, but a sum has k products.")
+
+
+def _lazy_left(a: Any, row: Any, column: Any, t: int) -> Any:
+    """Threads without a column of c bring nothing."""
+    return _at(a, row, t) * (column // T * T + t % T < column.max() + 1)
+
+
+def _lazy_right(b: Any, row: Any, column: Any, t: int) -> Any:
+    """Threads without a row of c bring nothing."""
+    return _at(b, t, column) * (row // T * T + t % T < row.max() + 1)
+
+
+_LAZY = ("A thread that has no element of c must still bring its elements of the tiles, and come to the barriers: the "
+         "loads have guards of their own, other than that of the store.")  # fmt: skip
+_ONE_LEFT_OUT = "Of the T products of each tile the {} is left out of the sum."
 _LAST_PRODUCT = "Only the last product is left of each sum, where all should be added up."
 TILED_TRAPS = (
     _some_turns("The last tile is dropped where k is no multiple of T: the loop must go on while its tile begins "
                 "below k.", lambda k: 0, lambda k: k // T * T),
+    _to_side(0, "m"),
+    _to_side(1, "n"),
     _some_turns("Only the first tile of the row is summed. Tiles must follow along the whole of k.",
                 lambda k: 0, lambda k: T),
     _some_turns("Only the last tile is in the sum: the turns before it are lost. `sum` must be set to 0 once, before "
@@ -370,6 +393,13 @@ TILED_TRAPS = (
     _slip(_SAME_TILE.format("b", "row"), right=lambda b, r, c, t: _at(b, t % T, c)),
     _slip(_SAME_TILE.format("both matrices", "element"), left=lambda a, r, c, t: _at(a, r, t % T),
           right=lambda b, r, c, t: _at(b, t % T, c)),
+    _slip(_SAME_TILE.format("both matrices", "element"), left=lambda a, r, c, t: _at(a, r, t % T) * (t < a.shape[1]),
+          right=lambda b, r, c, t: _at(b, t % T, c) * (t < b.shape[0])),
+    _slip(_LAZY, left=_lazy_left, right=_lazy_right),
+    _slip(_LAZY, left=_lazy_left),
+    _slip(_LAZY, right=_lazy_right),
+    _slip(_ONE_LEFT_OUT.format("last"), left=lambda a, r, c, t: _at(a, r, t) * (t % T < T - 1)),
+    _slip(_ONE_LEFT_OUT.format("first"), left=lambda a, r, c, t: _at(a, r, t) * (t % T > 0)),
     _slip(_FIRST_BLOCK.format("a", "rows"), left=lambda a, r, c, t: _at(a, r % T, t)),
     _slip(_FIRST_BLOCK.format("b", "columns"), right=lambda b, r, c, t: _at(b, t, c % T)),
     _slip("Within each tile of c rows and columns are exchanged: `y` is the row, `x` the column.",
@@ -383,6 +413,10 @@ TILED_TRAPS = (
           left=lambda a, r, c, t: _at(a, r // T * T + t % T, t // T * T + r % T)),
     _slip("A tile of b is turned: `b_tile[i][x]` should belong to product start + i and column `column`.",
           right=lambda b, r, c, t: _at(b, t // T * T + c % T, c // T * T + t % T)),
+    _slip("You read a column after column, as if it were turned. Element (row, i) of a is `a[row * k + i]`.",
+          left=lambda a, r, c, t: _flat(a, t * a.shape[0] + r, t < a.shape[1])),
+    _slip("You read b column after column, as if it were turned. Element (i, column) of b is `b[i * n + column]`.",
+          right=lambda b, r, c, t: _flat(b, c * b.shape[0] + t, t < b.shape[0])),
     _slip("A row of a has k elements, so row `row` begins at element row * k.",
           left=lambda a, r, c, t: _flat(a, r * (int(c.max()) + 1) + t, t < a.shape[1])),
     _slip("A row of b has n elements, so row start + y begins at element (start + y) * n.",
@@ -479,7 +513,7 @@ COLUMN_SOLUTION = COLUMN_STUB.replace("all four sums\n\n", "all four sums\n" + C
 
 def make_columns(rng: np.random.Generator) -> Sequence[Launch]:
     """One block along a side, several, one turn, three; never square."""
-    shapes = ((64, 32, 16), (128, 16, 48), (192, 48, 32))
+    shapes = ((64, 32, 16), (128, 16, 48), (192, 32, 32))
     # an extent of two along z: no thread is there for a single element, so no message may name one
     return [product_of(rng, (m, n, k), (R * T, T), (T, T), extent=(n, m, 2)) for m, n, k in shapes]
 
@@ -525,7 +559,7 @@ _OVERLAP = ("The four rows of a thread overlap with those of its neighbors, and 
 COLUMN_TRAPS = (
     _rows("All four results are stored in the same row, so only the last one is left: each `sum[r]` has a row of its "
           "own.", lambda y, r: (R - 1) * T + y, lambda y, r: y),
-    _rows("All four sums are the same: each takes row y of a_tile. `sum[r]` needs a row of its own.",
+    _rows("The four results of a thread are all that of row y: each needs a sum of its own, from its row of a_tile.",
           lambda y, r: y, _apart),
     _rows("Only the first of four results is stored.", lambda y, r: y, lambda y, r: y),
     _rows(_OTHER_ROWS.format("r * T + y", "R * y + r"), _apart, _together),
@@ -540,6 +574,11 @@ COLUMN_TRAPS = (
     _some_turns(_LAST_PRODUCT, lambda k: k - 1, lambda k: k),
     _slip("b_tile is read along its row. The products of column x are `b_tile[i][x]`, i = 0 to T - 1.",
           right=lambda b, r, c, t: _at(b, t // T * T + c % T, c // T * T + t % T)),
+    _slip("No value of b_tile is in the products: these are sums of a alone.", right=lambda b, r, c, t: 1),
+    _slip("Always the first row of b_tile is taken: each i has a row of its own.",
+          right=lambda b, r, c, t: _at(b, t // T * T, c)),
+    _slip("The row of a_tile depends on x. The thread's rows are r * T + y.",
+          left=lambda a, r, c, t: _at(a, r // T * T + c % T, t)),
     _slip("The value of b_tile belongs to column y. The thread's column is x.",
           right=lambda b, r, c, t: _at(b, t, c // T * T + r % T)),
     KernelTrap(lambda launch: {"c": np.zeros_like(launch.due["c"])}, "All results are 0: nothing is added to `sum`."),
@@ -587,6 +626,9 @@ COLUMN = Problem(
             Limit("global_load_requests", lambda launch: 8 * (R + 1) * _steps(launch),
                   "`a` and `b` are loaded by {found} requests of warps where {limit} are enough. Take the products "
                   "from the tiles."),
+            Limit("global_store_requests", lambda launch: launch.due["c"].size // 32,
+                  "`c` is stored to by {found} requests of warps where {limit} are enough. Store once, when the sums "
+                  "are complete."),
             Limit("shared_load_requests", lambda launch: 8 * T * (R + 2) * _steps(launch),
                   "Shared memory is read by {found} requests of warps where {limit} are plenty. Read `b_tile[i][x]` "
                   "once for each i, and use it for all four products."),
