@@ -817,7 +817,7 @@ FIT = Problem(
 
 
 def under_the_roof(tile: int, gflops_per_s: float, gbytes_per_s: float) -> Any:
-    """(GFLOP/s at most, what binds, smallest multiple of 16 at the ridge or right of it) for tiles of tile x tile."""
+    """(GFLOP/s at most, what binds, smallest multiple of 16 at the bend or right of it) for tiles of tile x tile."""
     return _roofed(tile, gflops_per_s, gbytes_per_s)
 
 
@@ -830,9 +830,9 @@ def _roofed(tile: int, peak: float, bandwidth: float, *, per_tile: float = 1 / 4
             side: Callable[[float, float], float] | None = None, reached: Any = None) -> Any:  # fmt: skip
     """The three values, with some part of the way another."""
     fed = per_tile * tile * bandwidth
-    ridge = side(peak, bandwidth) if side else peak / bandwidth / per_tile
+    bend = side(peak, bandwidth) if side else peak / bandwidth / per_tile
     rate = reached(fed, peak) if reached else choose(fed, peak)
-    return rate, names[0] if fed < peak else names[1], rounded(ridge)
+    return rate, names[0] if fed < peak else names[1], rounded(bend)
 
 
 def _roof_trap(message: str, **changed: Any) -> Trap:
@@ -840,7 +840,7 @@ def _roof_trap(message: str, **changed: Any) -> Trap:
 
 
 def _roof_cases(rng: np.random.Generator) -> list[tuple[int, int, int]]:
-    """Eight machines and tiles, none exactly at the ridge."""
+    """Eight machines and tiles, none exactly at the bend."""
     found: list[tuple[int, int, int]] = []
     while len(found) < 8:
         case = int(rng.integers(1, 17)) * 8, int(rng.integers(40, 800)) * 100, int(rng.integers(3, 40)) * 100
@@ -849,7 +849,7 @@ def _roof_cases(rng: np.random.Generator) -> list[tuple[int, int, int]]:
     return found
 
 
-_MULTIPLES = "The smallest tile should be a multiple of 16 at the ridge or right of it: "
+_MULTIPLES = "The smallest tile should be a multiple of 16 at the bend or right of it: "
 ROOF_TRAPS = (
     _roof_trap("A product takes two loaded elements, one of A and one of B: your intensity is twice as large as it is.",
                per_tile=1 / 2),
@@ -864,7 +864,7 @@ ROOF_TRAPS = (
                "stored. A block loads tiles again and again, and stores only at the end.", per_tile=1 / 6),
     _roof_trap("You take the larger of the two rates. The roof is the lower of them.", choose=max),
     _roof_trap("The two rates are added, but the slower one decides.", reached=lambda fed, peak: fed + peak),
-    _roof_trap("The first value is the peak, whatever the tile is. Left of the ridge memory feeds fewer operations.",
+    _roof_trap("The first value is the peak, whatever the tile is. Left of the bend memory feeds fewer operations.",
                reached=lambda fed, peak: peak),
     _roof_trap("The first value is what memory can feed. It cannot exceed the peak.", reached=lambda fed, peak: fed),
     _roof_trap("The first value is a share of the peak. Return GFLOP/s.",
@@ -878,22 +878,22 @@ ROOF_TRAPS = (
     _roof_trap(_MULTIPLES + "yours is rounded to the nearest.", rounded=lambda s: round(s / 16) * 16),
     _roof_trap(_MULTIPLES + "yours is not rounded.", rounded=lambda s: s),
     _roof_trap(_MULTIPLES + "yours is any whole number.", rounded=lambda s: int(-(-s // 1))),
-    _roof_trap(_MULTIPLES + "yours is always the next one, even where the ridge is a multiple itself.",
+    _roof_trap(_MULTIPLES + "yours is always the next one, even where the bend is a multiple itself.",
                rounded=lambda s: s // 16 * 16 + 16),
     _roof_trap(_MULTIPLES + "yours is a power of two.", rounded=lambda s: 2 ** int(np.ceil(np.log2(s)))),
-    _roof_trap("Your smallest tile is the ridge itself, peak / bandwidth, rounded. That is FLOP/byte; which tile has "
+    _roof_trap("Your smallest tile is the bend itself, peak / bandwidth, rounded. That is FLOP/byte; which tile has "
                "that intensity?", side=lambda peak, bandwidth: peak / bandwidth),
-    _roof_trap("Your smallest tile is the ridge divided by 4. The intensity is tile / 4, so the tile is 4 times the "
+    _roof_trap("Your smallest tile is the bend divided by 4. The intensity is tile / 4, so the tile is 4 times the "
                "intensity.", side=lambda peak, bandwidth: peak / bandwidth / 4),
-    _roof_trap("For the smallest tile you divide bandwidth by peak. The ridge is peak / bandwidth.",
+    _roof_trap("For the smallest tile you divide bandwidth by peak. The bend is peak / bandwidth.",
                side=lambda peak, bandwidth: 4 * bandwidth / peak),
 )
 ROOF_STUB = '''def under_the_roof(tile, gflops_per_s, gbytes_per_s):
-    """(GFLOP/s at most, "memory" or "arithmetic", the smallest tile that reaches the ridge)."""
+    """(GFLOP/s at most, "memory" or "arithmetic", the smallest tile that reaches the bend)."""
     return ...
 '''
 ROOF_SOLUTION = '''def under_the_roof(tile, gflops_per_s, gbytes_per_s):
-    """(GFLOP/s at most, "memory" or "arithmetic", the smallest tile that reaches the ridge)."""
+    """(GFLOP/s at most, "memory" or "arithmetic", the smallest tile that reaches the bend)."""
     fed = tile / 4 * gbytes_per_s
     smallest = int(np.ceil(4 * gflops_per_s / gbytes_per_s / 16)) * 16
     return min(fed, gflops_per_s), "memory" if fed < gflops_per_s else "arithmetic", smallest
@@ -901,15 +901,15 @@ ROOF_SOLUTION = '''def under_the_roof(tile, gflops_per_s, gbytes_per_s):
 
 ROOF = Problem(
     id="07.6",
-    title="Which tile reaches the ridge?",
+    title="Which tile reaches the bend?",
     task=(
         "A tiled product with tiles of `tile` x `tile` floats runs on a machine with a peak and a bandwidth, and no "
-        "cache helps it. How fast can it be at most, what binds it, and which tile would bring it to the ridge, where "
+        "cache helps it. How fast can it be at most, what binds it, and which tile would bring it to the bend, where "
         "the two limits meet?"
     ),
     spec=(
         "`under_the_roof(tile, gflops_per_s, gbytes_per_s)` returns three values: GFLOP/s, `\"memory\"` or "
-        "`\"arithmetic\"` (no case is at the ridge), and the smallest multiple of 16 whose tile lies at the ridge or "
+        "`\"arithmetic\"` (no case is at the bend), and the smallest multiple of 16 whose tile lies at the bend or "
         "right of it. Count the loads of A and B as in exercise 07.1; the stores of C are few."
     ),
     stub=ROOF_STUB,
@@ -918,7 +918,7 @@ ROOF = Problem(
     hints=(
         "First the intensity: how many FLOP for each loaded byte has a tile of this side? You counted it for 128 in "
         "exercise 07.1. Then it is the roofline of lesson 01.",
-        "The intensity is tile / 4. Memory feeds intensity times bandwidth, and the peak is the limit. At the ridge "
+        "The intensity is tile / 4. Memory feeds intensity times bandwidth, and the peak is the limit. At the bend "
         "both are equal: solve that for the tile, then round up to a multiple of 16.",
         "`fed = tile / 4 * ___`, `smallest = int(np.ceil(4 * ___ / ___ / 16)) * 16`, and the rate is the smaller of "
         "fed and peak.",

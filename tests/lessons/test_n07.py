@@ -168,12 +168,12 @@ def under_the_roof(tile, gflops_per_s, gbytes_per_s):
     memory = moved / gbytes_per_s > flop / gflops_per_s
     return flop / time, "memory" if memory else "arithmetic", -(-4 * gflops_per_s // (16 * gbytes_per_s)) * 16
 """,
-    "by the ridge": """
+    "by the bend": """
 def under_the_roof(tile, gflops_per_s, gbytes_per_s):
-    ridge = gflops_per_s / gbytes_per_s
-    if tile / 4 < ridge:
-        return tile / 4 * gbytes_per_s, "memory", 16 * np.ceil(ridge / 4)
-    return gflops_per_s, "arithmetic", 16 * np.ceil(ridge / 4)
+    bend = gflops_per_s / gbytes_per_s
+    if tile / 4 < bend:
+        return tile / 4 * gbytes_per_s, "memory", 16 * np.ceil(bend / 4)
+    return gflops_per_s, "arithmetic", 16 * np.ceil(bend / 4)
 """,
 }
 OTHER_COUNTS = {

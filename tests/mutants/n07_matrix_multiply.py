@@ -220,7 +220,7 @@ MUTANTS = {
         Mutant("a power of two", kernel(ROOF, ("int(np.ceil(4 * gflops_per_s / gbytes_per_s / 16)) * 16",
                                                "2 ** int(np.ceil(np.log2(4 * gflops_per_s / gbytes_per_s)))")),
                "a power of two"),
-        Mutant("the ridge for the tile", kernel(ROOF, ("np.ceil(4 *", "np.ceil(")), "which tile has"),
+        Mutant("the bend for the tile", kernel(ROOF, ("np.ceil(4 *", "np.ceil(")), "which tile has"),
         Mutant("upside down", kernel(ROOF, ("4 * gflops_per_s / gbytes_per_s", "4 * gbytes_per_s / gflops_per_s")),
                "divide bandwidth by peak"),
     ),
