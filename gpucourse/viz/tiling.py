@@ -422,7 +422,7 @@ def _zoom_words(ax: Axes, made: Tiles) -> None:
 _AXES = (5.1, 2.38, 3.35, 2.55)  # left, bottom, width, height
 _TABLE = (4.42, 4.0)  # left and top
 _SPAN = (0.1, 200.0)  # FLOP a byte
-_FAR = 7.5  # FLOP a byte, where a name begins at the latest
+_FAR = 5.5  # FLOP a byte, where a name begins at the latest
 _NAME: Look = {
     "fontsize": 9, "zorder": 7, "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
 }  # fmt: skip
