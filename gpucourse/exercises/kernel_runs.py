@@ -41,6 +41,7 @@ BUDGET, BUDGET_OF_WARPS = 20_000, 400_000
 #: Seeds of the adversarial schedule that an answer must survive.
 SEEDS = (1, 2)
 COPY_BYTES = 1 << 28  # of one array, where the copy bandwidth is measured
+PRODUCT_SIDE = 4096  # of the matrices, where the library's product is measured
 RACES = (RACE, RACE_BETWEEN_BLOCKS, MISSING_SYNCWARP)
 Ints = NDArray[np.int64]
 Extent = tuple[int, int, int]
@@ -71,7 +72,8 @@ class Launch:
     argument is what a function answer returns. `rtol` and `atol` 0: bit-equal. `words` say the launch in messages.
     `extent`: elements along x, y, z that threads are there for (default: the first output's shape, a last axis
     of at most 4 left out). `full()` returns the same launch at a GPU's size, and `moved` are the bytes that it has
-    to move (default: every array once, those that are read and written twice).
+    to move (default: every array once, those that are read and written twice). `flops`: where arithmetic and not
+    memory is what counts, its floating-point operations; the timing is then held against the library's product.
     """
 
     grid: tuple[int, ...]
@@ -85,6 +87,7 @@ class Launch:
     extent: tuple[int, ...] = ()
     full: Callable[[], Launch] | None = None
     moved: int = 0
+    flops: int = 0
 
     @property
     def about(self) -> str:
@@ -400,10 +403,24 @@ def timed(answer: Answer, launch: Launch, xp: Any) -> tuple[str, list[str]]:
     once()
     wrong = [n for n, due in launch.due.items() if n in arrays and not launch.agrees(xp.asnumpy(arrays[n]), due).all()]
     took = timeit(once).median
-    rate, best = launch.bytes_moved / took, copy_bandwidth(xp)
-    text = (f"On this GPU, {launch.about}: {seconds(took)}, {rate / 1e9:,.0f} GB/s, "
-            f"{rate / best:.0%} of its copy bandwidth ({best / 1e9:,.0f} GB/s).")  # fmt: skip
-    return here(text), wrong
+    return here(f"On this GPU, {launch.about}: {seconds(took)}, {_share(launch, took, xp)}."), wrong
+
+
+def _share(launch: Launch, took: float, xp: Any) -> str:
+    """What `took` seconds are of the best that this device does: of a copy, or of a matrix product."""
+    if launch.flops:
+        rate, best, unit, of = launch.flops / took, product_rate(xp), "GFLOP/s", "the library's matrix product"
+    else:
+        rate, best, unit, of = launch.bytes_moved / took, copy_bandwidth(xp), "GB/s", "its copy bandwidth"
+    return f"{rate / 1e9:,.0f} {unit}, {rate / best:.0%} of {of} ({best / 1e9:,.0f} {unit})"
+
+
+@cache
+def product_rate(xp: Any) -> float:
+    """Floating-point operations a second of a large float32 matrix product on the device; measured once."""
+    a = xp.ones((PRODUCT_SIDE, PRODUCT_SIDE), xp.float32)
+    out = xp.empty_like(a)
+    return 2 * PRODUCT_SIDE**3 / timeit(lambda: xp.matmul(a, a, out=out)).median
 
 
 @cache

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gpucourse.exercises.compare import Trap, by_cases, is_mapping, mapping_source
-from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches
+from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches, timed_at
 from gpucourse.exercises.problem import Problem
 from gpucourse.simt.occupancy import occupancy
 
 Arrays = dict[str, Any]
+FULL = 2048   # rows and columns of the matrices of a launch that is timed
 
 # -- 07.1 -------------------------------------------------------------------------------------------
 
@@ -186,7 +188,13 @@ def product_of(rng: np.random.Generator, shape: tuple[int, int, int], tile: tupl
     args = {"a": a, "b": b, "c": blank((m, n)), "m": np.int32(m), "n": np.int32(n), "k": np.int32(k)}
     due = {"c": (a.astype(np.float64) @ b.astype(np.float64)).astype(np.float32)}
     return Launch((-(-n // tile[1]), -(-m // tile[0])), block, args, due, rtol=1e-5, extent=extent,
-                  words=f"m = {m}, n = {n}, k = {k}")  # fmt: skip
+                  words=f"m = {m}, n = {n}, k = {k}", flops=2 * m * n * k)  # fmt: skip
+
+
+def _timed(rng: np.random.Generator, launches: list[Launch], tile: tuple[int, int]) -> Sequence[Launch]:
+    """The launches, and on a GPU a product of two large matrices, whose long sums are rounded more."""
+    shape, block = (FULL, FULL, FULL), launches[0].block
+    return timed_at(lambda: replace(product_of(rng, shape, tile, (block[0], block[1])), rtol=1e-4), launches)
 
 
 def _steps(launch: Launch) -> int:
@@ -223,7 +231,7 @@ ORDER_SOLUTION = ORDER_STUB.replace("blockDim.y + threadIdx.x", "blockDim.y + th
 def make_products(rng: np.random.Generator) -> Sequence[Launch]:
     """Whole blocks, partial ones on both sides, more blocks one way than the other, one row, one column."""
     shapes = ((32, 64, 16), (70, 33, 9), (3, 40, 12), (1, 65, 5), (45, 1, 7))
-    return [product_of(rng, shape, (SIDE, SIDE), (SIDE, SIDE)) for shape in shapes]
+    return _timed(rng, [product_of(rng, shape, (SIDE, SIDE), (SIDE, SIDE)) for shape in shapes], (SIDE, SIDE))
 
 
 def row_sectors(rows: int, columns: int) -> int:
@@ -335,7 +343,7 @@ TILED_SOLUTION = TILED_STUB.replace("float sum = 0;\n\n", "float sum = 0;\n" + T
 def make_tiled(rng: np.random.Generator) -> Sequence[Launch]:
     """Whole tiles, partial ones on every side, a k below the tile, one row, one column; never square."""
     shapes = ((32, 16, 48), (20, 37, 23), (33, 5, 40), (1, 40, 16), (18, 1, 7))
-    return [product_of(rng, shape, (T, T), (T, T)) for shape in shapes]
+    return _timed(rng, [product_of(rng, shape, (T, T), (T, T)) for shape in shapes], (T, T))
 
 
 def _stale(launch: Launch) -> Arrays:
@@ -515,7 +523,7 @@ def make_columns(rng: np.random.Generator) -> Sequence[Launch]:
     """One block along a side, several, one turn, three; never square."""
     shapes = ((64, 32, 16), (128, 16, 48), (192, 32, 32))
     # an extent of two along z: no thread is there for a single element, so no message may name one
-    return [product_of(rng, (m, n, k), (R * T, T), (T, T), extent=(n, m, 2)) for m, n, k in shapes]
+    return _timed(rng, [product_of(rng, (m, n, k), (R * T, T), (T, T), (n, m, 2)) for m, n, k in shapes], (R * T, T))
 
 
 def _of_thread(launch: Launch, computed: Callable[[Any, int], Any], stored: Callable[[Any, int], Any]) -> Arrays:

@@ -477,6 +477,22 @@ def test_the_callers_own_kernel_is_timed_at_full_size(gpu):
     assert {launch[0] for launch in answer.launches} == {(3907,)}   # never on the device before
 
 
+def test_arithmetic_is_held_against_the_librarys_product(gpu, monkeypatch):
+    """3 million operations in 2 ms are 1.5 GFLOP/s, three quarters of what the library's product does."""
+    monkeypatch.setattr(kernel_runs, "product_rate", lambda xp: 2e9)
+    launches = full_launches(np.random.default_rng(0))
+    large = replace(launches[0].full(), flops=3 * 10**6)
+    judge = by_launches(lambda rng: [replace(launches[0], full=lambda: large)])
+    outcome = problem(judge).check(GpuKernel(line(RIGHT).code), xp=DEVICE)
+    assert "2.00 ms, 2 GFLOP/s, 75% of the library's matrix product (2 GFLOP/s).⟩" in outcome.message
+
+
+def test_the_rate_of_the_librarys_product(gpu, monkeypatch):
+    monkeypatch.setattr(kernel_runs, "PRODUCT_SIDE", 100)
+    device = SimpleNamespace(ones=np.ones, empty_like=np.empty_like, float32=np.float32, matmul=np.matmul)
+    assert kernel_runs.product_rate.__wrapped__(device) == 2 * 100**3 / 2e-3
+
+
 def test_a_wrong_result_at_full_size_is_told(gpu):
     outcome = problem(by_launches(full_launches)).check(GpuKernel(line(RIGHT).code, factor=4), xp=DEVICE)
     assert outcome.state == "wrong"
