@@ -417,6 +417,8 @@ def _updates(trial: Trial, call: Call, finding: Finding) -> str:
     line = quoted(call.program.source, finding.line)
     if finding.line != finding.other_line or not re.search(r"\]\s*([-+*]=|\+\+)|\+\+\s*\w+\s*\[", line):
         return ""
+    if re.search(rf"=.*\b{finding.array}\s*\[", line):   # `s[t] += s[t + 1]`: the one updates what the other reads
+        return ""
     return (f"A race: {_both(call, finding)} both update `{finding.array}[{finding.index}]`"
             f"{_details(trial, call, finding)}. Each reads, adds and stores, and what others "
             "have added meanwhile is lost. Let one thread own each element, or use an atomic update.")  # fmt: skip
