@@ -91,17 +91,21 @@ _OPENCL_TRIAL = "__kernel void one(__global float* x) { x[0] = 1; }"
 
 
 def opencl_device() -> Any:
-    """Return the first OpenCL device that can compile a kernel, GPUs before CPUs; MissingPackage if none can."""
+    """Return the OpenCL device to take: a GPU, else a CPU, else a simulator; MissingPackage if none can compile."""
     import pyopencl as cl
 
     devices = [device for platform in cl.get_platforms() for device in platform.get_devices()]
-    devices.sort(key=lambda device: not device.type & cl.device_type.GPU)
+    devices.sort(key=lambda device: (_simulated(device), not device.type & cl.device_type.GPU))
     found = [(device, _opencl_fault(cl, device)) for device in devices]
     good = next((device for device, fault in found if not fault), None)
     if good is None:
         faults = "; ".join(f"{_driver(device)}: {fault}" for device, fault in found)
         raise MissingPackage(f"no OpenCL device can compile a kernel ({faults})")
     return good
+
+
+def _simulated(device: Any) -> bool:
+    return "Oclgrind" in device.platform.name
 
 
 @cache
@@ -158,7 +162,7 @@ NEEDS: dict[str, Need] = {
     "numba.cuda": Need("pip install numba", settings=_numba_settings, problem=_numba_problem),
     "triton": Need("pip install triton (Linux)", settings=_triton_settings),
     "triton.language": Need("pip install triton (Linux)", settings=_triton_settings),
-    "pyopencl": Need("pip install 'pyopencl[pocl]', or a newer pocl-opencl-icd of your Linux", problem=_opencl_problem),
+    "pyopencl": Need("pip install 'pyopencl[pocl,oclgrind]'", problem=_opencl_problem),
     "torch.compile": Need("a compiler, such as Debian's packages g++ and python3-dev", module="torch",
                           settings=_compile_settings, problem=_compile_problem),
 }  # fmt: skip
@@ -176,9 +180,9 @@ class Place:
 
 
 def place(name: str, system: System = backend.THIS_MACHINE) -> Place:
-    """Say where a road runs here: "cuda" (CUDA C), or a name of `NEEDS`, which has been imported already.
+    """Say where a road runs here: CUDA C, numba, OpenCL, Triton, torch.compile or PyTorch; imported already.
 
-    >>> place("cuda").words       # doctest: +SKIP
+    >>> place("CUDA C").words       # doctest: +SKIP
     "the course's simulator"
     """
     return _PLACES[name](system)
@@ -199,6 +203,8 @@ def _triton_place(system: System) -> Place:
 
 def _opencl_place(system: System) -> Place:
     device, kind = opencl_device(), system.load("pyopencl").device_type
+    if _simulated(device):
+        return Place("the simulator Oclgrind", hardware=False)
     return Place(device.name.strip() if device.type & kind.GPU else f"the CPU, by {_driver(device)}")
 
 
@@ -209,11 +215,12 @@ def _driver(device: Any) -> str:
 
 
 _PLACES: dict[str, Callable[[System], Place]] = {
-    "cuda": lambda system: _gpu_or("the course's simulator", False, backend.choose().name == "cupy"),
-    "numba.cuda": _numba_place,
-    "triton": _triton_place,
-    "pyopencl": _opencl_place,
+    "CUDA C": lambda system: _gpu_or("the course's simulator", False, backend.choose().name == "cupy"),
+    "numba": _numba_place,
+    "OpenCL": _opencl_place,
+    "Triton": _triton_place,
     "torch.compile": lambda system: _gpu_or("the CPU, in C++", True, backend.torch_device().type == "cuda"),
+    "PyTorch": lambda system: _gpu_or("the CPU", True, backend.torch_device().type == "cuda"),
 }
 
 
