@@ -10,6 +10,7 @@ import numpy as np
 from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches, timed_at
 from gpucourse.exercises.problem import Problem
 
+FULL = 1 << 22   # elements of a launch that is timed
 UNWRITTEN = blank(1)[0]   # what an element of `cp.empty` holds on the simulator
 
 
@@ -62,7 +63,8 @@ NORM_SOLUTION = NORM_STUB.replace(
 
 def make_norms(rng: np.random.Generator) -> Sequence[Launch]:
     """Rows of two numbers, of a warp and one more, of nearly and of exactly a block."""
-    return [_norm(rng, *shape) for shape in ((3, 2), (2, 33), (3, 100), (5, 128))]
+    small = [_norm(rng, *shape) for shape in ((3, 2), (2, 33), (3, 100), (5, 128))]
+    return timed_at(lambda: _norm(rng, FULL // NORM_BLOCK, NORM_BLOCK), small)
 
 
 def _norm(rng: np.random.Generator, rows: int, w: int) -> Launch:
@@ -156,18 +158,19 @@ DOCUMENT_SOLUTION = DOCUMENT_STUB.replace("start < n; start += 32", "start < lon
 def make_documents(rng: np.random.Generator) -> Sequence[Launch]:
     """Short sentences; one that needs a piece more; pieces of every number, up to the longest."""
     lengths = ((5, 9, 20, 31), (40, 7, 32, 33), (1, 100, 64, 65), (100, 100, 100, 100), (96, 1, 1, 97))
-    return [_documents(rng, 1, *lengths[:1]), _documents(rng, 2, *lengths[1:3]), _documents(rng, 3, *lengths[2:])]
+    small = [_documents(rng, *some) for some in (lengths[:1], lengths[1:3], lengths[2:])]
+    return timed_at(lambda: _documents(rng, *rng.integers(1, 61, (FULL >> 8, 4)).tolist()), small)
 
 
-def _documents(rng: np.random.Generator, blocks: int, *lengths: tuple[int, ...]) -> Launch:
-    length = np.array(lengths, np.int32)
-    longest = int(length.max()) + 3
+def _documents(rng: np.random.Generator, *lengths: Sequence[int]) -> Launch:
+    length, blocks = np.array(lengths, np.int32), len(lengths)
+    longest = int(length.max()) + 4
     args = {"words": rng.integers(0, 50, (length.size, longest)).astype(np.int32), "length": length.ravel(),
             "table": rng.standard_normal((50, FEATURES)).astype(np.float32), "out": blank((blocks, FEATURES)),
             "longest": np.int32(longest)}  # fmt: skip
-    due = document_means(args)
-    return Launch((blocks,), (32, 4), args, {"out": due}, rtol=1e-4, atol=1e-5, extent=(32 * blocks, 4),
-                  words=f"sentences of {' and '.join(str(each).strip('()') for each in lengths)} words")  # fmt: skip
+    listed = " and ".join(", ".join(map(str, four)) for four in lengths) if blocks < 4 else "1 to 60"
+    return Launch((blocks,), (32, 4), args, {"out": document_means(args)}, rtol=1e-4, atol=1e-5,
+                  extent=(32 * blocks, 4), words=f"sentences of {listed} words")  # fmt: skip
 
 
 def document_means(args: Mapping[str, Any], most: int = 1 << 30, padding: bool = False, divide: str = "length") -> Any:
@@ -244,9 +247,7 @@ void count_bad(const float* gradient, int* out, int n)
 }
 """, "count_bad")
 '''
-BAD_START = """    if (threadIdx.x == 0) {
-        bad = 0;
-    }
+BAD_START = """    if (threadIdx.x == 0) bad = 0;
     __syncthreads();
 """
 BAD_SOLUTION = BAD_STUB.replace("    int i = ", BAD_START + "    int i = ")
@@ -254,7 +255,8 @@ BAD_SOLUTION = BAD_STUB.replace("    int i = ", BAD_START + "    int i = ")
 
 def make_gradients(rng: np.random.Generator) -> Sequence[Launch]:
     """Blocks with nothing bad, with one, with all; a last block of one element; a block of one warp."""
-    return [_gradient(rng, *shape) for shape in ((1000, 256, 6), (257, 128, 300), (3, 32, 1), (200, 64, 0))]
+    small = [_gradient(rng, *shape) for shape in ((1000, 256, 6), (257, 128, 300), (3, 32, 1), (200, 64, 0))]
+    return timed_at(lambda: _gradient(rng, FULL, 256, 100), small)
 
 
 def _gradient(rng: np.random.Generator, n: int, block: int, bad: int) -> Launch:
@@ -292,11 +294,11 @@ BAD = Problem(
     ),
     stub=BAD_STUB,
     answer="count_bad",
-    lines=3,
+    lines=2,
     hints=(
         "Shared memory holds whatever was left there. Which line of the kernel gives `bad` its first value?",
         "One thread of each block sets it. What must all the others wait for before they count?",
-        "Before the line of `i`: `if (threadIdx.x == 0) { bad = ___; }` and then a barrier.",
+        "Before the line of `i`: `if (threadIdx.x == 0) bad = ___;` and then a barrier.",
     ),
     solution=BAD_SOLUTION,
     why=(
@@ -338,9 +340,10 @@ RESAMPLE_SOLUTION = RESAMPLE_STUB.replace("i * from / to", "(long long)i * from 
 
 
 def make_resampled(rng: np.random.Generator) -> Sequence[Launch]:
-    """Up and down, a few samples; more than a second of 48,000 and of 192,000, where 32 bits do not suffice."""
+    """Up and down, a few samples; and of a studio's highest rate enough that 32 bits do not suffice, signed or not."""
     small = (0, 3, 32_000, 48_000), (2, 300, 1_000, 49_000)
-    return [_resampled(rng, *shape) for shape in (*small, (1, 45_500, 48_000, 44_100), (1, 23_000, 192_000, 44_100))]
+    shapes = *small, (1, 12_500, 352_800, 48_000)
+    return timed_at(lambda: _resampled(rng, 1, FULL, 48_000, 44_100), [_resampled(rng, *shape) for shape in shapes])
 
 
 def _resampled(rng: np.random.Generator, clip: int, n: int, rate: int, to: int) -> Launch:
@@ -443,16 +446,17 @@ void standardize(const unsigned char* photo, float* out, float mean, float sprea
 def standardized(photo, mean, spread):
     h, w = photo.shape
     out = cp.empty((h, w), cp.float32)
-    grid = (-(-h // 32), -(-w // 4))
-    standardize(grid, (32, 4), (photo, out, mean, spread, np.int32(h), np.int32(w)))
+    grid = (-(-h // 16), -(-w // 8))
+    standardize(grid, (16, 8), (photo, out, mean, spread, np.int32(h), np.int32(w)))
     return out
 '''
-STANDARD_SOLUTION = STANDARD_STUB.replace("(-(-h // 32), -(-w // 4))", "(-(-w // 32), -(-h // 4))")
+STANDARD_SOLUTION = STANDARD_STUB.replace("(-(-h // 16), -(-w // 8))", "(-(-w // 16), -(-h // 8))")
 
 
 def make_standards(rng: np.random.Generator) -> Sequence[Launch]:
-    """A square, an upright and a wide picture, and one of a few pixels."""
-    return [_standard(rng, *shape) for shape in ((33, 33), (50, 40), (9, 37), (5, 70))]
+    """A square, an upright and two wide pictures, none of whole blocks."""
+    small = [_standard(rng, *shape) for shape in ((17, 17), (25, 16), (9, 38), (11, 21))]
+    return timed_at(lambda: _standard(rng, 2560, 2048), small)
 
 
 def _standard(rng: np.random.Generator, h: int, w: int) -> Launch:
@@ -484,16 +488,16 @@ def _up(n: int, of: int) -> int:
 
 # (rows and columns that get a thread, the cause)
 _COVERED = (
-    (lambda h, w: _up(h, 4), lambda h, w: _up(h, 32),
+    (lambda h, w: _up(h, 8), lambda h, w: _up(h, 16),
      "The grid reaches down to the last row, but not to the last column of a wide picture: x counts the columns."),
-    (lambda h, w: _up(w, 4), lambda h, w: _up(w, 32),
+    (lambda h, w: _up(w, 8), lambda h, w: _up(w, 16),
      "The grid reaches to the last column, but not to the last row of an upright picture: y counts the rows."),
-    (lambda h, w: _up(w, 4), lambda h, w: _up(h, 32),
+    (lambda h, w: _up(w, 8), lambda h, w: _up(h, 16),
      "The grid still reaches as far to the right as the picture is high, and as far down as it is wide."),
-    (lambda h, w: h // 4 * 4, lambda h, w: w // 32 * 32,
+    (lambda h, w: h // 8 * 8, lambda h, w: w // 16 * 16,
      "The numbers of blocks are rounded down: the last rows and columns have no block."),
-    (lambda h, w: -(-h // 32) * 4, lambda h, w: -(-w // 4) * 32,
-     "The block is 32 threads along x and 4 along y: divide the columns by 32, the rows by 4."),
+    (lambda h, w: -(-h // 16) * 8, lambda h, w: -(-w // 8) * 16,
+     "The block is 16 threads along x and 8 along y: divide the columns by 16, the rows by 8."),
 )  # fmt: skip
 
 STANDARD = Problem(
@@ -514,7 +518,7 @@ STANDARD = Problem(
         "Which pictures come out right, and what do they have in common? Write down the grid for 600 rows and 512 "
         "columns: how many columns and rows does it cover?",
         "In the kernel x counts the columns. So the first number of the grid has to follow from the width.",
-        "`grid = (-(-___ // 32), -(-___ // 4))`",
+        "`grid = (-(-___ // 16), -(-___ // 8))`",
     ),
     solution=STANDARD_SOLUTION,
     why=(
@@ -528,7 +532,7 @@ STANDARD = Problem(
             for rows, columns, cause in _COVERED for filling in (UNWRITTEN, 0.0)
         ),
         limits=(
-            Limit("warps", lambda launch: 4 * -(-launch.extent[0] // 32) * _up(launch.extent[1], 4) + 64,
+            Limit("warps", lambda launch: 2 * -(-launch.extent[0] // 16) * _up(launch.extent[1], 8) + 64,
                   "The launch starts {found} warps where {limit} would be plenty: the grid counts blocks, not "
                   "threads."),
         ),
@@ -577,7 +581,8 @@ def slide(window, fresh):
 
 def make_windows(rng: np.random.Generator) -> Sequence[Launch]:
     """One block; four and a bit; a shift of more than a block; all of it new."""
-    return [_window(rng, *shape) for shape in ((100, 10), (530, 16), (700, 150), (3, 3))]
+    small = [_window(rng, *shape) for shape in ((100, 10), (530, 16), (700, 150), (3, 3))]
+    return timed_at(lambda: _window(rng, FULL, 160), small)
 
 
 def _window(rng: np.random.Generator, n: int, k: int) -> Launch:
@@ -604,7 +609,7 @@ SLIDE = Problem(
     ),
     stub=SLIDE_STUB,
     answer="slide",
-    lines=5,
+    lines=4,
     hints=(
         "Thread 127 of block 0 reads an element that a thread of block 1 overwrites. No barrier orders blocks. What "
         "does?",
@@ -670,7 +675,7 @@ CORNERS_SOLUTION = CORNERS_STUB.replace(CORNERS_STORES, CORNERS_STORE)
 def make_boxes(rng: np.random.Generator) -> Sequence[Launch]:
     """Whole blocks, a last block that is not full, planes that begin within a sector, three boxes."""
     small = [_boxes(rng, *shape) for shape in ((512, 256), (1001, 128), (70, 64), (3, 32))]
-    return timed_at(lambda: _boxes(rng, 1 << 22, 256), small)
+    return timed_at(lambda: _boxes(rng, FULL, 256), small)
 
 
 def _boxes(rng: np.random.Generator, n: int, block: int) -> Launch:

@@ -8,7 +8,7 @@ RESAMPLE, STANDARD, SLIDE = n08.RESAMPLE_SOLUTION, n08.STANDARD_SOLUTION, n08.SL
 CORNERS = n08.CORNERS_SOLUTION
 KEPT = "    float total = part[0];\n    __syncthreads();\n    return total;\n"
 LOOP_BARRIER = "        __syncthreads();\n"
-GRID = "(-(-w // 32), -(-h // 4))"
+GRID = "(-(-w // 16), -(-h // 8))"
 KEPT_FIRST = """        float l = x - w / 2, u = y - h / 2, r = x + w / 2, d = y + h / 2;
         box[4 * i] = l;
         box[4 * i + 1] = u;
@@ -129,7 +129,7 @@ MUTANTS = {
     "08.3": (
         Mutant(
             "no barrier after it",
-            kernel(BAD, ("bad = 0;\n    }\n    __syncthreads();\n", "bad = 0;\n    }\n")),
+            kernel(BAD, ("bad = 0;\n    __syncthreads();\n", "bad = 0;\n")),
             "A race",
         ),
         Mutant(
@@ -210,12 +210,12 @@ MUTANTS = {
         ),
     ),
     "08.5": (
-        Mutant("rounds down", kernel(STANDARD, (GRID, "(w // 32, h // 4)")), "rounded down"),
-        Mutant("forgets what is left over", kernel(STANDARD, (GRID, "(w // 32, -(-h // 4))")), "Nobody writes"),
-        Mutant("the height twice", kernel(STANDARD, (GRID, "(-(-h // 32), -(-h // 4))")), "x counts the columns"),
-        Mutant("the width twice", kernel(STANDARD, (GRID, "(-(-w // 32), -(-w // 4))")), "y counts the rows"),
+        Mutant("rounds down", kernel(STANDARD, (GRID, "(w // 16, h // 8)")), "rounded down"),
+        Mutant("forgets what is left over", kernel(STANDARD, (GRID, "(w // 16, -(-h // 8))")), "Nobody writes"),
+        Mutant("the height twice", kernel(STANDARD, (GRID, "(-(-h // 16), -(-h // 8))")), "x counts the columns"),
+        Mutant("the width twice", kernel(STANDARD, (GRID, "(-(-w // 16), -(-w // 8))")), "y counts the rows"),
         Mutant(
-            "the block exchanged", kernel(STANDARD, (GRID, "(-(-w // 4), -(-h // 32))")), "divide the columns by 32"
+            "the block exchanged", kernel(STANDARD, (GRID, "(-(-w // 8), -(-h // 16))")), "divide the columns by 16"
         ),
         Mutant("threads for blocks", kernel(STANDARD, (GRID, "(w, h)")), "counts blocks"),
         Mutant("zeros to hide it", kernel(n08.STANDARD_STUB, ("cp.empty", "cp.zeros")), "as far to the right"),
@@ -224,7 +224,7 @@ MUTANTS = {
             kernel(n08.STANDARD_STUB, ("row < h && column < w", "row < w && column < h")),
             "does not have",
         ),
-        Mutant("a block of that shape", kernel(n08.STANDARD_STUB, ("(32, 4)", "(4, 32)")), "Nobody writes"),
+        Mutant("a block of that shape", kernel(n08.STANDARD_STUB, ("(16, 8)", "(8, 16)")), "Nobody writes"),
     ),
     "08.6": (
         Mutant("the same array by another name", kernel(SLIDE, ("window.copy()", "window")), "race"),
