@@ -351,6 +351,9 @@ def stopped(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
             inside = f" {count[1]} threads are still in it." if count else ""
             return (f"A loop does not end{_bracket(line, trial.launch.about)}.{inside} "
                     "Which statement in it brings its condition nearer to false?")  # fmt: skip
+        if "executed `trap`" in finding.message and "atomic" in call.program.source:   # NVRTC's word for it
+            return (f"An atomic operation is given a variable of the thread's own ({trial.launch.about}). It works on "
+                    "memory that threads share: an element of an array, or a `__shared__` variable.")  # fmt: skip
         return f"{_capital(_plain(call, finding.message))}{_bracket(line, trial.launch.about)}."
     return None
 
@@ -439,11 +442,16 @@ def _unordered(trial: Trial, call: Call, finding: Finding) -> str:
     now, then = verbs.groups() if verbs else ("uses", "used")
     other = in_line(call, finding.other_line) if finding.other_line != finding.line else "the same line"
     place = f"`{finding.array}[{finding.index}]`{_bracket(in_line(call, finding.line))}"
+    elsewhere = finding.kind == sanitize.RACE_BETWEEN_BLOCKS and "read" in now + then
     return (f"A race: {first} {now} {place}, {second} {then} it{_bracket(other)}, and nothing says which comes first. "
-            f"{_REMEDY[finding.kind]}")  # fmt: skip
+            f"{_READ_ELSEWHERE if elsewhere else _REMEDY[finding.kind]}")  # fmt: skip
 
 
 _RACE_CAUSES = (_updates, _collides, _unordered)
+_READ_ELSEWHERE = (
+    "Blocks run in any order, and no barrier orders them: read from one array and write into another, or end the "
+    "launch between the two."
+)
 _REMEDY = {
     sanitize.RACE: "Put a `__syncthreads()` between the two, or give each element to one thread.",
     sanitize.RACE_BETWEEN_BLOCKS: "Blocks run in any order: give each element to one thread, or use an atomic update.",
