@@ -127,11 +127,7 @@ MUTANTS = {
         ),
     ),
     "08.3": (
-        Mutant(
-            "no barrier after it",
-            kernel(BAD, ("bad = 0;\n    __syncthreads();\n", "bad = 0;\n")),
-            "A race",
-        ),
+        Mutant("no barrier after it", kernel(BAD, ("bad = 0;\n    __syncthreads();\n", "bad = 0;\n")), "A race"),
         Mutant(
             "a start value",
             kernel(n08.BAD_STUB, ("__shared__ int bad;", "__shared__ int bad = 0;")),
@@ -170,6 +166,11 @@ MUTANTS = {
             "not shared",
             kernel(n08.BAD_STUB, ("__shared__ int bad;", "int bad = 0;"), ("atomicAdd(&bad, 1)", "bad++")),
             "one for the whole block",
+        ),
+        Mutant(
+            "an atomic of one's own",
+            kernel(n08.BAD_STUB, ("__shared__ int bad;", "int bad = 0;")),
+            "memory that threads share",
         ),
         Mutant("flags in place of counts", kernel(BAD, ("atomicAdd(&bad, 1)", "bad = 1")), "should be 2 but is 1"),
         Mutant("without an atomic", kernel(BAD, ("atomicAdd(&bad, 1)", "bad += 1")), "A race"),
@@ -231,17 +232,23 @@ MUTANTS = {
         Mutant(
             "a fence",
             kernel(n08.SLIDE_STUB, ("    __syncthreads();", "    __threadfence();\n    __syncthreads();")),
-            "race",
+            "read from one array",
         ),
         Mutant(
             "two barriers",
             kernel(n08.SLIDE_STUB, ("    __syncthreads();", "    __syncthreads();\n    __syncthreads();")),
-            "race",
+            "read from one array",
         ),
         Mutant(
-            "an atomic store", kernel(n08.SLIDE_STUB, ("window[i] = value;", "atomicExch(&window[i], value);")), "race"
+            "an atomic store",
+            kernel(n08.SLIDE_STUB, ("window[i] = value;", "atomicExch(&window[i], value);")),
+            "read from one array",
         ),
-        Mutant("larger blocks", kernel(n08.SLIDE_STUB, ("(-(-n // 128),), (128,)", "(-(-n // 512),), (512,)")), "race"),
+        Mutant(
+            "larger blocks",
+            kernel(n08.SLIDE_STUB, ("(-(-n // 128),), (128,)", "(-(-n // 512),), (512,)")),
+            "read from one array",
+        ),
         Mutant(
             "the result stays in a second array",
             kernel(
