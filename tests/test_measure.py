@@ -415,8 +415,8 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(quick_cpu, tmp_path: Pat
 
 
 def test_an_unknown_ladder_is_one_line_and_status_2(quick_cpu, tmp_path: Path, capsys) -> None:
-    assert measure.run(arguments(cpu=True, ladder="matmul", out=tmp_path)) == 2
-    assert "no ladder 'matmul'" in capsys.readouterr().err
+    assert measure.run(arguments(cpu=True, ladder="rope", out=tmp_path)) == 2
+    assert "no ladder 'rope'" in capsys.readouterr().err
 
 
 def test_a_ladder_joins_the_device_s_file_and_replaces_its_own_older_rungs(
@@ -434,8 +434,8 @@ def test_a_ladder_joins_the_device_s_file_and_replaces_its_own_older_rungs(
 
 def test_a_ladder_that_is_there_is_named_in_the_error(monkeypatch) -> None:
     monkeypatch.setitem(benchmarks.LADDERS, "toy", {})
-    with pytest.raises(NotBuiltYet, match="it has: coalescing, toy"):
-        benchmarks.table("gpu", "matmul")
+    with pytest.raises(NotBuiltYet, match=r"it has: coalescing, .*toy"):
+        benchmarks.table("gpu", "rope")
 
 
 def test_the_lines_printed_tell_rate_value_error_and_skip(capsys) -> None:
