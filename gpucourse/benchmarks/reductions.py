@@ -237,7 +237,8 @@ def blocks(rung: str, n: int, multiprocessors: int = 1) -> int:
 
 def summed(xp: Any, rung: str, x: Any, multiprocessors: int = 1) -> tuple[Callable[[], None], list[Any]]:
     """Return the call that sums x, float32 of shape (n,), and the arrays that it fills: the last is the sum, (1,)."""
-    kernel, sums = RUNGS[rung].kernel(xp), []
+    kernel = RUNGS[rung].kernel(xp)
+    sums: list[Any] = []
     while not sums or sums[-1].size > 1:
         sums.append(xp.empty(blocks(rung, (sums or [x])[-1].size, multiprocessors), np.float32))
 
