@@ -430,7 +430,8 @@ def _case(n: int, kernel: str, dtype: str, prepare: Callable[[], Checked]) -> Ca
 def _operands(n: int, dtype: str) -> tuple[Any, Any]:
     """Two n x n matrices of normal random numbers, on the host."""
     rng = np.random.default_rng(7)
-    return tuple(rng.standard_normal((n, n), np.float32).astype(dtype) for _ in "ab")
+    a, b = rng.standard_normal((2, n, n), np.float32).astype(dtype)
+    return a, b
 
 
 def _rung(xp: Any, n: int, dtype: str, rung: Rung, tile: Tile) -> Checked:
