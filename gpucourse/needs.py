@@ -3,7 +3,7 @@
 A lesson says `%load_ext gpucourse.needs` in its first cell. From then on a cell that begins with `%%needs` and
 what follows an `import` is that import and the rest of the cell, as if it had been typed so: errors, line numbers
 and the last expression are the cell's own. Where something is lacking, the cell is not run, and one line on
-stderr says what and how to get it. `gpucourse.roads` knows what some packages ask of a machine besides being there.
+stderr says what and how to get it. `gpucourse.optional` knows what some packages ask of a machine besides being there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from gpucourse.backend import THIS_MACHINE, System
-from gpucourse.roads import NEEDS, Need
+from gpucourse.optional import NEEDS, Need
 
 _LINE = re.compile(r"%%needs[ \t]+(\S.*?)\s*")
 _PART = re.compile(r"([\w.]+)(?:\s+as\s+(\w+))?")

@@ -1,4 +1,4 @@
-"""What the optional roads to a GPU ask of a machine besides their package, and on what each of them runs here.
+"""What optional packages ask of a machine besides being there, and on what each of them runs here.
 
 numba and Triton have a simulator or interpreter that must be asked for before their first import; OpenCL wants a
 driver; `torch.compile` wants a C++ compiler and Python's headers. `gpucourse.needs` reads the table `NEEDS`.
@@ -133,7 +133,10 @@ def _opencl_problem(system: System) -> str:
 
 
 def _compile_settings(system: System) -> Mapping[str, str]:
-    return {"TORCHINDUCTOR_COMPILE_THREADS": "1"}   # more would be processes that outlive the lesson
+    return {
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",                  # more would be processes that outlive the lesson
+        "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",     # pays from the fourth kernel on; there are two
+    }
 
 
 def _compile_problem(system: System) -> str:
