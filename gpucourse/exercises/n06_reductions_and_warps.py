@@ -213,7 +213,7 @@ MAXIMUM = Problem(
             Limit("global_load_requests", lambda launch: 2 * _warps(launch),
                   "`x` is read by {found} requests of warps where {limit} would be plenty: each thread reads one "
                   "element, next to its neighbor's."),
-            Limit("shared_load_requests", lambda launch: _warps(launch) * (2 * _rounds(launch) + 1),
+            Limit("shared_load_requests", lambda launch: _warps(launch) * (3 * _rounds(launch) + 2),
                   "Shared memory is read by {found} requests of warps where {limit} would be plenty: compare in "
                   "halves, many pairs a round, and do not let one thread go through all."),
         ),
@@ -613,7 +613,8 @@ SCAN = Problem(
             Limit("global_load_requests", lambda launch: 2 * _warps(launch),
                   "`x` is read by {found} requests of warps where {limit} would be plenty: each element should be read "
                   "by one thread only."),
-            Limit("shared_load_requests", lambda launch: _warps(launch) * (3 * _rounds(launch) + 2),
+            Limit("shared_load_requests",
+                  lambda launch: _warps(launch) * (3 * _rounds(launch) + 2) + 16 * launch.grid[0],
                   "Shared memory is read by {found} requests of warps where {limit} would be plenty: a thread goes "
                   "through many elements. Let the distance double from round to round."),
         ),
@@ -671,8 +672,8 @@ def make_softmaxes(rng: np.random.Generator) -> Sequence[Launch]:
     """Rows longer than a block and shorter, huge numbers of either sign, -inf, a single column."""
     small = [
         _softmax(_spread(rng, 3, 300), 128, "numbers near 0"),
-        _softmax(_huge(rng, 3, 150), 64, "numbers up to 10,000"),
-        _softmax(_spread(rng, 2, 260) - np.array([[5000], [200]], np.float32), 256, "numbers near -5,000, and near -200"),
+        _softmax(_huge(rng, 3, 150), 64, "numbers up to 1,000"),
+        _softmax(_spread(rng, 2, 260, -1000, -200), 256, "numbers near -1,000 and near -200"),
         _softmax(_holed(rng, 3, 71), 32, "some of them -inf"),
         _softmax(_spread(rng, 2, 1), 32, "a single one"),
         _softmax(_spread(rng, 3, 7), 64, "numbers near 0"),
@@ -680,16 +681,17 @@ def make_softmaxes(rng: np.random.Generator) -> Sequence[Launch]:
     return timed_at(lambda: _softmax(_spread(rng, FULL // 1024, 1024), 256, "numbers near 0"), small)
 
 
-def _spread(rng: np.random.Generator, rows: int, columns: int) -> Any:
-    """Numbers near 0, each row a little higher than the one before."""
-    return (rng.uniform(-2, 2, (rows, columns)) + np.arange(rows)[:, None] % 7).astype(np.float32)
+def _spread(rng: np.random.Generator, rows: int, columns: int, *centers: float) -> Any:
+    """Numbers near 0, each row a little higher than the one before; or near one of `centers` for each row."""
+    middle = np.array(centers or np.arange(rows) % 7)[:, None]
+    return (rng.uniform(-2, 2, (rows, columns)) + middle).astype(np.float32)
 
 
 def _huge(rng: np.random.Generator, rows: int, columns: int) -> Any:
-    """Numbers up to 10,000, the largest at the end of the row, and one near it."""
-    x = rng.uniform(-9000, 9000, (rows, columns))
-    x[:, -3:-1] = 9990
-    x[:, -1] = 9991 + rng.random(rows)
+    """Numbers up to 1,000, the largest at the end of the row, and one near it."""
+    x = rng.uniform(-900, 900, (rows, columns))
+    x[:, -3:-1] = 999
+    x[:, -1] = 999.5 + rng.random(rows) / 2
     return x.astype(np.float32)
 
 
