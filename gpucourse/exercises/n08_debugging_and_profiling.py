@@ -69,16 +69,23 @@ def make_norms(rng: np.random.Generator) -> Sequence[Launch]:
 
 def _norm(rng: np.random.Generator, rows: int, w: int) -> Launch:
     x = rng.normal(3, 2, (rows, w)).astype(np.float32)
+    x[2:3] = 3   # without any variance
     args = {"x": x, "out": blank((rows, w)), "w": np.int32(w)}
     return Launch((rows,), (NORM_BLOCK,), args, {"out": normed(x)}, rtol=1e-3, atol=1e-4, extent=(rows * NORM_BLOCK,),
                   words=f"{rows} rows of {w}")  # fmt: skip
 
 
-def normed(x: Any, mean: bool = True, spread: bool = True) -> Any:
-    """Each row less its mean, divided by its standard deviation; either step can be left out."""
+def normed(x: Any, mean: bool = True, spread: bool = True, by: int = 0, idle: bool = False) -> Any:
+    """Each row less its mean, divided by its standard deviation; either step can be left out.
+
+    `by`: what the sums are divided by in place of the row's length; `idle`: threads without an element count too.
+    """
     wide = x.astype(np.float64)
-    away = wide - wide.mean(axis=1, keepdims=True)
-    divisor = np.sqrt((away**2).mean(axis=1, keepdims=True) + 1e-5) if spread else 1
+    count = by or x.shape[1]
+    average = wide.sum(axis=1, keepdims=True) / count
+    away = wide - average
+    squares = (away**2).sum(axis=1, keepdims=True) + idle * (NORM_BLOCK - x.shape[1]) * average**2
+    divisor = np.sqrt(squares / count + 1e-5) if spread else 1
     return ((away if mean else wide) / divisor).astype(np.float32)
 
 
@@ -115,6 +122,10 @@ NORM = Problem(
                   "they are not divided by the root of the variance."),
             _trap("out", lambda launch: normed(launch.args["x"], mean=False), "The rows are divided by the root of the "
                   "variance, but their mean has not been taken away."),
+            _trap("out", lambda launch: normed(launch.args["x"], by=NORM_BLOCK), "The sums are divided by 128, the "
+                  "threads of a block. A row has `w` numbers."),
+            _trap("out", lambda launch: normed(launch.args["x"], idle=True), "The threads without an element count in "
+                  "the variance: for them `away` must be 0."),
         ),
     ),
 )  # fmt: skip
@@ -410,6 +421,10 @@ RESAMPLE = Problem(
                   "on it is larger than 2,147,483,647 and turns negative. Widening the result comes too late; widen a "
                   "factor."),
             _trap("out", _positions(lambda i, f, t: i * f % 2**32 // t), _TOO_LARGE),
+            _trap("out", _positions(lambda i, f, t: np.maximum(signed(i * f, t), 0)), "Where the product has become "
+                  "negative you take sample 0. That hides the overflow; the product needs 64 bits."),
+            _trap("out", _positions(lambda i, f, t: abs(signed(i * f, t))), "Where the product has become negative "
+                  "you turn its sign. That hides the overflow; the product needs 64 bits."),
             _trap("out", _positions(lambda i, f, t: i // t * f), "`i / to` is a division of whole numbers, and drops "
                   "all that matters here: multiply first."),
             _trap("out", _positions(lambda i, f, t: i * (f // t)), "`from / to` is a division of whole numbers, and "
@@ -581,7 +596,7 @@ def slide(window, fresh):
 
 def make_windows(rng: np.random.Generator) -> Sequence[Launch]:
     """One block; four and a bit; a shift of more than a block; all of it new."""
-    small = [_window(rng, *shape) for shape in ((100, 10), (530, 16), (700, 150), (3, 3))]
+    small = [_window(rng, *shape) for shape in ((100, 10), (530, 16), (1300, 150), (3, 3))]
     return timed_at(lambda: _window(rng, FULL, 160), small)
 
 
@@ -734,6 +749,8 @@ CORNERS = Problem(
                          "halve them."),
             _other_boxes(lambda p: boxes(p, logarithms=False), "Width and height are given as logarithms: keep the "
                          "`expf`."),
+            _other_boxes(lambda p: boxes(p.reshape(-1, 4).T), "Four neighbors in `p` are taken for one box. `p` has "
+                         "four planes: x of all boxes, then y of all, and so on."),
             _other_boxes(lambda p: np.stack([*p[:2], *np.exp(p[2:].astype(np.float64))], axis=1), "These are center, "
                          "width and height; the corners are asked for."),
         ),

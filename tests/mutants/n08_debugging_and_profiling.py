@@ -21,6 +21,13 @@ TWO_HALVES = """        ((float2*)box)[2 * i] = make_float2(x - w / 2, y - h / 2
 
 MUTANTS = {
     "08.1": (
+        Mutant("divides by the block", kernel(NORM, ("/ w;", "/ B;")), "A row has `w` numbers"),
+        Mutant(
+            "idle threads count",
+            kernel(NORM, ("t < w ? value - mean : 0", "value - mean")),
+            "for them `away` must be 0",
+        ),
+        Mutant("1e-5 outside", kernel(NORM, ("rsqrtf(variance + 1e-5f)", "(rsqrtf(variance) + 1e-5f)")), "nan"),
         Mutant(
             "barrier of the warp",
             kernel(n08.NORM_STUB, (n08.NORM_RETURN, KEPT.replace("__syncthreads", "__syncwarp"))),
@@ -185,6 +192,8 @@ MUTANTS = {
         ),
     ),
     "08.4": (
+        Mutant("clamps", kernel(n08.RESAMPLE_STUB, ("i * from / to", "max(i * from / to, 0)")), "you take sample 0"),
+        Mutant("turns the sign", kernel(n08.RESAMPLE_STUB, ("i * from / to", "abs(i * from / to)")), "turn its sign"),
         Mutant(
             "widened too late",
             kernel(n08.RESAMPLE_STUB, ("i * from / to", "(long long)(i * from) / to")),
@@ -228,6 +237,7 @@ MUTANTS = {
         Mutant("a block of that shape", kernel(n08.STANDARD_STUB, ("(16, 8)", "(8, 16)")), "Nobody writes"),
     ),
     "08.6": (
+        Mutant("one block", kernel(n08.SLIDE_STUB, ("(-(-n // 128),), (128,)", "(1,), (1024,)")), "fewer threads"),
         Mutant("the same array by another name", kernel(SLIDE, ("window.copy()", "window")), "race"),
         Mutant(
             "a fence",
@@ -268,6 +278,17 @@ MUTANTS = {
         Mutant("one too many", kernel(SLIDE, ("i + k < n ?", "i + k <= n ?")), "`before["),
     ),
     "08.7": (
+        Mutant(
+            "four neighbors for a box",
+            kernel(
+                CORNERS,
+                ("p[i]", "p[4 * i]"),
+                ("p[n + i]", "p[4 * i + 1]"),
+                ("p[2 * n + i]", "p[4 * i + 2]"),
+                ("p[3 * n + i]", "p[4 * i + 3]"),
+            ),
+            "`p` has four planes",
+        ),
         Mutant("computed first, stored as before", kernel(CORNERS, (n08.CORNERS_STORE, KEPT_FIRST)), "leave gaps"),
         Mutant("two halves", kernel(CORNERS, (n08.CORNERS_STORE, TWO_HALVES)), "leave gaps"),
         Mutant(
