@@ -1,4 +1,4 @@
-"""Lessons 03 to 05 in JupyterLab: each runs from top to bottom without error, and a wrong kernel is told its cause."""
+"""The lessons with kernels in JupyterLab: each runs from top to bottom without error, and a wrong kernel is told its cause."""
 
 import shutil
 from importlib import import_module
@@ -11,7 +11,7 @@ from gpucourse.exercises import registry
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
-@pytest.fixture(params=["03", "04", "05"])
+@pytest.fixture(params=["03", "04", "05", "06", "07", "08", "09"])
 def lesson(request, lab, open_notebook):
     (path,) = NOTEBOOKS.glob(f"{request.param}_*.ipynb")
     shutil.copy(path, lab[0])
