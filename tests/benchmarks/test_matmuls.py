@@ -1,5 +1,6 @@
 """The ladder of lesson 07: each rung multiplies, costs what the lesson says, and can be rehearsed."""
 
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -76,6 +77,13 @@ def test_matrices_that_are_no_whole_tiles_are_refused(rung):
     for m, n, k in ((tile.m + 1, tile.n, tile.k), (tile.m, tile.n + 1, tile.k), (tile.m, tile.n, tile.k + 1)):
         with pytest.raises(CourseError, match=f"multiples of {tile.m}, {tile.n} and {tile.k}"):
             matmuls.grid_and_block(tile, m, n, k)
+
+
+@pytest.mark.parametrize("rung", [rung for rung, tile in matmuls.TILES.items() if tile.whole])
+def test_a_tile_is_that_of_the_source(rung):
+    found = {name: int(size) for name, size in re.findall(r"(?m)^#define (T|BM|BN|BK) (\d+)", matmuls.RUNGS[rung].source)}
+    sides = [found["T"]] * 3 if "T" in found else [found[name] for name in ("BM", "BN", "BK")]
+    assert [getattr(matmuls.TILES[rung], side) for side in "mnk"] == sides
 
 
 # --- costs: worked out by hand -----------------------------------------------------------------------
