@@ -81,7 +81,8 @@ def test_matrices_that_are_no_whole_tiles_are_refused(rung):
 
 @pytest.mark.parametrize("rung", [rung for rung, tile in matmuls.TILES.items() if tile.whole])
 def test_a_tile_is_that_of_the_source(rung):
-    found = {name: int(size) for name, size in re.findall(r"(?m)^#define (T|BM|BN|BK) (\d+)", matmuls.RUNGS[rung].source)}
+    defined = re.findall(r"(?m)^#define (T|BM|BN|BK) (\d+)", matmuls.RUNGS[rung].source)
+    found = {name: int(size) for name, size in defined}
     sides = [found["T"]] * 3 if "T" in found else [found[name] for name in ("BM", "BN", "BK")]
     assert [getattr(matmuls.TILES[rung], side) for side in "mnk"] == sides
 
