@@ -213,7 +213,7 @@ def _opencl_place(system: System) -> Place:
 
 def _driver(device: Any) -> str:
     """The driver's name in short."""
-    name = device.platform.name.strip()
+    name = str(device.platform.name).strip()
     return {"Portable Computing Language": "PoCL", "Intel(R) OpenCL": "Intel's driver"}.get(name, name)
 
 
@@ -237,7 +237,7 @@ def _source(part: Any) -> str:
     if isinstance(part, str):
         return part
     if hasattr(part, "code") and isinstance(part.code, str):     # a RawKernel
-        return part.code
+        return str(part.code)
     function = next((getattr(part, name) for name in ("fn", "py_func", "_torchdynamo_orig_callable")
                      if hasattr(part, name)), part)  # fmt: skip
     return textwrap.dedent(inspect.getsource(function))
