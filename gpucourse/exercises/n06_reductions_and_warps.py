@@ -113,7 +113,7 @@ MAXIMUM_SOLUTION = MAXIMUM_STUB.replace("+ t;\n\n", "+ t;\n" + MAXIMUM_BODY)
 
 def make_maxima(rng: np.random.Generator) -> Sequence[Launch]:
     """Last blocks with few elements, blocks of one warp and more, all numbers negative, fewer elements than threads."""
-    shapes = ((1000, 256, 0), (300, 128, -2e12), (64, 32, -3e12), (257, 256, -1e12), (3, 64, 0))
+    shapes = ((1000, 256, 0), (300, 128, -2e12), (64, 32, -3e12), (257, 256, -1.5e38), (3, 64, 0))
     small = [_maximum(rng, n, block, shift) for n, block, shift in shapes]
     return timed_at(lambda: _maximum(rng, FULL, 256, 0), small)
 
@@ -160,11 +160,11 @@ MAXIMUM = Problem(
     id="06.2",
     title="A maximum for each block",
     task=(
-        "Each block finds the largest of its elements, one element a thread, as the ladder's blocks find their sum. "
+        "Each block finds the largest of its elements, one element a thread, as the blocks of `halves` find their sum. "
         "Numbers may all be negative, and the last block may have threads without an element."
     ),
     spec=(
-        "`out[b]`: the maximum of `x[b * blockDim.x]` up to the next block's first element, or to `x[n - 1]`. `x`: n "
+        "`out[b]`: the maximum of block b's elements, blockDim.x of them from `x[b * blockDim.x]` on, or fewer. `x`: n "
         "floats; a block has 32, 64, 128 or 256 threads, at least one with an element. One thread writes `out[b]`."
     ),
     stub=MAXIMUM_STUB,
@@ -174,7 +174,7 @@ MAXIMUM = Problem(
         "Take the sum's kernel and ask of each line: what does it become for a maximum? 0 changes no sum. Which number "
         "changes no maximum?",
         "Every thread fills its place of `s`, whether it has an element or not. Then halves: each thread of the first "
-        "half keeps the larger of its own and the one half a block away. A barrier after each write, outside of every "
+        "half keeps the larger of its own and the one `half` places further on. A barrier after each write, outside of every "
         "`if`.",
         "`for (int half = blockDim.x / 2; half > 0; half /= 2) { if (t < ___) s[t] = fmaxf(s[t], ___); ___; }` and "
         "before it `s[t] = i < n ? x[i] : ___;` with its barrier.",
@@ -190,6 +190,7 @@ MAXIMUM = Problem(
             *_start(0.0, "0"),
             *_start(float(np.finfo(np.float32).tiny), "FLT_MIN, the smallest number above 0,"),
             *_start(-(2.0**31), "-2147483648, the smallest int,"),
+            *_start(-1e30, "-1e30"),
             _by_block(lambda part, block: part[0], "`out` has each block's first element: the elements of the other "
                                                    "threads have not been compared with it."),
             _by_block(lambda part, block: part[::2].max(), "Elements at odd places of a block are left out: the last "
@@ -306,7 +307,7 @@ WARP_SUM = Problem(
     title="A warp adds up a row",
     task=(
         "Each warp adds up one row of a matrix: first every lane its share of the columns, then the 32 lanes theirs by "
-        "`__shfl_down_sync`. No shared memory, no atomics."
+        "`__shfl_down_sync`. No shared memory, and only lane 0 stores."
     ),
     spec=(
         "`x`: rows x columns floats, row after row; `out[r]`: the sum of row r. Any number of rows and columns, at "
@@ -611,8 +612,8 @@ SCAN = Problem(
         ),
         limits=(
             Limit("global_load_requests", lambda launch: 2 * _warps(launch),
-                  "`x` is read by {found} requests of warps where {limit} would be plenty: each element should be read "
-                  "by one thread only."),
+                  "`x` is read by {found} requests of warps where {limit} would be plenty: each thread reads its own "
+                  "element, next to its neighbor's, and none goes through the block's elements one by one."),
             Limit("shared_load_requests",
                   lambda launch: _warps(launch) * (3 * _rounds(launch) + 2) + 16 * launch.grid[0],
                   "Shared memory is read by {found} requests of warps where {limit} would be plenty: a thread goes "
@@ -675,6 +676,7 @@ def make_softmaxes(rng: np.random.Generator) -> Sequence[Launch]:
         _softmax(_huge(rng, 3, 150), 64, "numbers up to 1,000"),
         _softmax(_spread(rng, 2, 260, -1000, -200), 256, "numbers near -1,000 and near -200"),
         _softmax(_holed(rng, 3, 71), 32, "some of them -inf"),
+        _softmax(_lowest(rng, 2, 80), 32, "numbers near -3e38"),
         _softmax(_spread(rng, 2, 1), 32, "a single one"),
         _softmax(_spread(rng, 3, 7), 64, "numbers near 0"),
     ]
@@ -700,6 +702,11 @@ def _holed(rng: np.random.Generator, rows: int, columns: int) -> Any:
     x = _spread(rng, rows, columns)
     x[:, ::3], x[:, 1::32] = -np.inf, -np.inf
     return x
+
+
+def _lowest(rng: np.random.Generator, rows: int, columns: int) -> Any:
+    """Numbers of which few floats are lower; the largest occurs several times."""
+    return -rng.choice([1.0, 2.0, 3.0], (rows, columns)).astype(np.float32) * np.float32(1e38)
 
 
 def _softmax(x: Any, block: int, what: str) -> Launch:
@@ -767,6 +774,9 @@ SOFTMAX = Problem(
             _soft_trap(lambda x, block: _normal(x, np.maximum(_most(x), 0)),
                        "The maximum begins at 0 or higher, above all numbers of a negative row. What is below all "
                        "numbers?"),
+            _soft_trap(lambda x, block: _normal(x, np.maximum(_most(x), np.float32(-1e30))),
+                       "In a row of numbers near -3e38 the maximum begins above all of them, so that every power is 0, "
+                       "and so is their sum. What is below all numbers that x can hold?"),
             _soft_trap(lambda x, block: _normal(x, np.float32(0)),
                        "exp of a large number is inf, exp of a very negative one is 0, and inf / inf and 0 / 0 are "
                        "nan. Subtract the row's largest number first."),

@@ -60,6 +60,7 @@ MUTANTS = {
                       ("s[t] = i < n ? x[i] : -INFINITY", "float v = 0; if (i < n) v = fmaxf(v, x[i]); s[t] = v")),
                "Where does it come from"),
         Mutant("FLT_MIN", kernel(MAXIMUM, (": -INFINITY", ": 1.175494351e-38f")), "FLT_MIN"),
+        Mutant("a large negative number", kernel(MAXIMUM, (": -INFINITY", ": -1e30f")), "-1e30 wins"),
         Mutant("smallest int", kernel(MAXIMUM, (": -INFINITY", ": -2147483648.0f")), "smallest int"),
         Mutant("a small number", kernel(MAXIMUM, (": -INFINITY", ": -9999")), "is -9999"),
         Mutant("no guard", kernel(MAXIMUM, ("i < n ? x[i] : -INFINITY", "x[i]")), "They have no element"),
@@ -282,6 +283,7 @@ MUTANTS = {
     ),
     "06.6": (
         Mutant("no maximum", kernel(SOFTMAX, (" - most", "")), "Subtract the row's largest number"),
+        Mutant("maximum from -1,000 on", kernel(SOFTMAX, ("most = -INFINITY", "most = -1000.0f")), "near -3e38"),
         Mutant("maximum from 0 on", kernel(SOFTMAX, ("most = -INFINITY", "most = 0")), "begins at 0"),
         Mutant("maximum of one round",
                kernel(SOFTMAX,
