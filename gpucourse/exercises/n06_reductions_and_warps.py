@@ -705,8 +705,8 @@ def _holed(rng: np.random.Generator, rows: int, columns: int) -> Any:
 
 
 def _lowest(rng: np.random.Generator, rows: int, columns: int) -> Any:
-    """Numbers of which few floats are lower; the largest occurs several times."""
-    return -rng.choice([1.0, 2.0, 3.0], (rows, columns)).astype(np.float32) * np.float32(1e38)
+    """Numbers of which few floats are lower, all of them different: the largest has all of the softmax."""
+    return rng.permuted(np.tile(np.linspace(-3e38, -1e38, columns), (rows, 1)), axis=1).astype(np.float32)
 
 
 def _softmax(x: Any, block: int, what: str) -> Launch:
@@ -771,12 +771,12 @@ SOFTMAX = Problem(
     judge=by_launches(
         make_softmaxes,
         traps=(
-            _soft_trap(lambda x, block: _normal(x, np.maximum(_most(x), 0)),
-                       "The maximum begins at 0 or higher, above all numbers of a negative row. What is below all "
-                       "numbers?"),
             _soft_trap(lambda x, block: _normal(x, np.maximum(_most(x), np.float32(-1e30))),
                        "In a row of numbers near -3e38 the maximum begins above all of them, so that every power is 0, "
                        "and so is their sum. What is below all numbers that x can hold?"),
+            _soft_trap(lambda x, block: _normal(x, np.maximum(_most(x), 0)),
+                       "The maximum begins at 0 or higher, above all numbers of a negative row. What is below all "
+                       "numbers?"),
             _soft_trap(lambda x, block: _normal(x, np.float32(0)),
                        "exp of a large number is inf, exp of a very negative one is 0, and inf / inf and 0 / 0 are "
                        "nan. Subtract the row's largest number first."),
