@@ -129,7 +129,7 @@ OPERATORS = (N + ROWS, N + ROWS + N, N + N, N + ROWS, N + ROWS + N)
 def test_a_figure_in_the_prose_is_that_of_the_data(figure):
     assert figure in PROSE
     assert round(sum(OPERATORS) / (2 * N)) == 4
-    assert 5 / 6 <= 1 - 0.15      # "five of six GPUs in PCs are Intel's or AMD's"
+    assert 5 / 6 <= 1 - 0.15      # "five of six GPUs for PCs are Intel's or AMD's"
 
 
 def test_cuda_13_begins_with_the_family_of_which_the_prose_says_so():
