@@ -1,9 +1,10 @@
-"""The exercises of lesson 07: traffic on paper, order of threads, tiles, four results a thread, occupancy, a roof."""
+"""The exercises of lesson 07: order of threads, traffic on paper, tiles, four results a thread, occupancy, a roof."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,117 +16,6 @@ from gpucourse.simt.occupancy import occupancy
 
 Arrays = dict[str, Any]
 FULL = 2048   # rows and columns of the matrices of a launch that is timed
-
-# -- 07.1 -------------------------------------------------------------------------------------------
-
-#: Has a factor of 15, so that a wrong power of the tile is not by chance a wrong power of n.
-N = 1920
-TILES = {"one thread a result": 1, "16 x 16 tiles": 16, "32 x 32 tiles": 32, "128 x 128 tiles": 128}
-FORMULAS = {name: f"2 * n**3 / {tile}".removesuffix(" / 1") for name, tile in TILES.items()} | {
-    "FLOP/byte, one thread a result": "2 * n**3 / (4 * 2 * n**3)",
-    "FLOP/byte, 128 x 128 tiles": "2 * n**3 / (4 * 2 * n**3 / 128)",
-}
-TRAFFIC = {name: 2 * N**3 / tile for name, tile in TILES.items()} | {
-    "FLOP/byte, one thread a result": 1 / 4, "FLOP/byte, 128 x 128 tiles": 32.0,
-}  # fmt: skip
-
-
-def _all_loads(wrong: Callable[[int], float], message: str) -> Trap:
-    """All four counts are wrong in the same way: `wrong(tile)`."""
-    return Trap({name: wrong(tile) for name, tile in TILES.items()}, message)
-
-
-def _one_count(name: str, tile: int) -> list[Trap]:
-    """Slips in one of the counts."""
-    once = (f"`{name}`: 2 · n² would be each element of A and B once. But different {{}} need the same elements, and "
-            "each loads them for itself.").format("threads" if tile == 1 else "blocks")  # fmt: skip
-    found = [
-        (N**3 / tile, f"`{name}` is half of what it should be: a multiplication takes an element of A and one of B."),
-        (2 * N**2, once),
-        (3 * N**2, once + " (And C is written, not loaded.)"),
-        (8 * N**3 / tile, f"`{name}` is given in bytes. The question is for elements."),
-        (2 * N**2 / tile, f"`{name}`: a factor n is missing. There are n² results, and each takes n products."),
-        (2 * N / tile, f"`{name}` is what one result takes. C has n² of them."),
-    ]
-    if tile > 1:
-        squared = (f"`{name}`: a loaded element serves only {tile} results of the tile, those of its row (or column), "
-                   f"not all {tile} · {tile}.")  # fmt: skip
-        found += [(2 * N**3 / tile**2, squared), (N**3 / tile**2, squared),
-                  (2 * N**3, f"`{name}`: of n products of a result, no load is saved in your count. How many threads "
-                             "use one element of a tile?")]  # fmt: skip
-    return [Trap({name: value}, message) for value, message in found]
-
-
-_REGISTERS = ("`128 x 128 tiles`: the registers save loads from shared memory. What comes from global memory depends "
-              "on the tile of the whole block, which is 128 x 128.")  # fmt: skip
-
-
-def _one_ratio(name: str) -> list[Trap]:
-    due = TRAFFIC[name]
-    found = [
-        (4 * due, f"`{name}` is FLOP per element: a float has 4 bytes."),
-        (due / 2, f"`{name}`: a product and its addition are two operations, and there are n³ of them."),
-        (2 * due, f"`{name}`: you count the bytes of A or those of B. A multiplication takes one element of each."),
-        (1 / due, f"`{name}` is upside down: operations divided by bytes."),
-        (N / 6, f"`{name}`: n / 6 counts each element of the three matrices once. Here count every load of a thread."),
-        (N / 8, f"`{name}`: n / 8 counts each element of A and B once. Here count every load of a thread."),
-    ]
-    return [Trap({name: value}, message) for value, message in found]
-
-
-COUNT = Problem(
-    id="07.1",
-    title="The traffic on paper",
-    task=(
-        "C = A B, all three n x n floats. How many elements of A and B do all threads together load from global "
-        "memory, for four kernels; and how many floating-point operations is that for each byte loaded?"
-    ),
-    spec=(
-        "Count each load of a thread, even if its neighbor loads the same element. A block of `T x T tiles` brings a "
-        "tile of A and one of B, both T x T, into shared memory in each of n / T turns; in `128 x 128 tiles` each "
-        "thread then computes 8 x 8 results. A multiplication and an addition are one FLOP each; n is a multiple of "
-        "every tile."
-    ),
-    stub=f"n = {N}\n" + mapping_source("traffic", FORMULAS.keys()),
-    answer="traffic",
-    lines=6,
-    hints=(
-        "Begin with one result: a row of A times a column of B. Then ask for each element that a block brings into its "
-        "tile: how many results use it there?",
-        "An element of a T x T tile of A is used by T results, those of its row. So T times fewer loads. What the "
-        "threads do with the tile afterwards changes nothing about that.",
-        "`2 * n**3` without tiles, and divided by ___ with tiles of 16 x 16. All kernels do `2 * n**3` operations; a "
-        "float has ___ bytes.",
-    ),
-    solution=f"n = {N}\n" + mapping_source("traffic", FORMULAS),
-    why=(
-        "n³ products take two elements each, and a tile hands each element that it holds to T threads. So the "
-        "intensity is T / 4 FLOP/byte: it grows with the side of the tile, not with its area."
-    ),
-    judge=is_mapping(
-        TRAFFIC,
-        traps=(
-            _all_loads(lambda t: N**3 / t, "All four counts are half of what they should be: a multiplication takes "
-                                           "an element of A and one of B."),
-            _all_loads(lambda t: 8 * N**3 / t, "All four counts are 4 times too large: they are in bytes. The question "
-                                               "is for elements."),
-            _all_loads(lambda t: 2 * N**3 / t / 32, "All four counts are requests of warps. Count the loads of "
-                                                    "threads, 32 for each request."),
-            _all_loads(lambda t: 2 * N**3 / t + N**2, "You have counted the n² results too. They are stored, not "
-                                                      "loaded."),
-            _all_loads(lambda t: 2 * N**2 / t, "A factor n is missing in all four counts: there are n² results, and "
-                                               "each takes n products."),
-            _all_loads(lambda t: 2 * N**3 / t**2, "A loaded element of a T x T tile serves only T results, those of "
-                                                  "its row (or column), not all T · T: divide by T."),
-            *(trap for name, tile in TILES.items() for trap in _one_count(name, tile)),
-            *(Trap({"128 x 128 tiles": 2 * N**3 / t}, _REGISTERS) for t in (8, 16, 64, 128 * 8, 128 * 64)),
-            *(trap for name in TRAFFIC if name.startswith("FLOP") for trap in _one_ratio(name)),
-            *(Trap({"FLOP/byte, 128 x 128 tiles": t / 4}, _REGISTERS) for t in (8, 16, 64, 128 * 8)),
-            Trap({"FLOP/byte, 128 x 128 tiles": 1 / 4}, "`FLOP/byte, 128 x 128 tiles`: the operations stay the same, "
-                                                        "but there are 128 times fewer loads."),
-        ),
-    ),
-)  # fmt: skip
 
 # -- products in NumPy: what is right, and what a slip makes of it --------------------------------------
 
@@ -204,9 +94,9 @@ def _steps(launch: Launch) -> int:
 
 SHAPES = "`a`: m x k floats, `b`: k x n, `c`: m x n, row after row."
 
-# -- 07.2 -------------------------------------------------------------------------------------------
+# -- 07.1 -------------------------------------------------------------------------------------------
 
-SIDE = 32   # of a block of 07.2
+SIDE = 32   # of a block of 07.1
 
 ORDER_STUB = '''product = cp.RawKernel(r"""
 extern "C" __global__
@@ -259,7 +149,7 @@ def _blocks_exchanged(launch: Launch) -> Arrays:
 
 
 ORDER = Problem(
-    id="07.2",
+    id="07.1",
     title="The order of the threads",
     task=(
         "This product is right, but `threadIdx.x` runs down the columns of `c`, and the warp's loads and stores "
@@ -303,6 +193,117 @@ ORDER = Problem(
             Limit("global_store_sectors", lambda launch: row_sectors(*launch.due["c"].shape),
                   "Storing takes {found} sectors where {limit} are enough. Do neighboring lanes store neighboring "
                   "elements of c?"),
+        ),
+    ),
+)  # fmt: skip
+
+# -- 07.2 -------------------------------------------------------------------------------------------
+
+#: Has a factor of 15, so that a wrong power of the tile is not by chance a wrong power of n.
+N = 1920
+TILES = {"one thread a result": 1, "16 x 16 tiles": 16, "32 x 32 tiles": 32, "128 x 128 tiles": 128}
+FORMULAS = {name: f"2 * n**3 / {tile}".removesuffix(" / 1") for name, tile in TILES.items()} | {
+    "FLOP/byte, one thread a result": "2 * n**3 / (4 * 2 * n**3)",
+    "FLOP/byte, 128 x 128 tiles": "2 * n**3 / (4 * 2 * n**3 / 128)",
+}
+TRAFFIC = {name: 2 * N**3 / tile for name, tile in TILES.items()} | {
+    "FLOP/byte, one thread a result": 1 / 4, "FLOP/byte, 128 x 128 tiles": 32.0,
+}  # fmt: skip
+
+
+def _all_loads(wrong: Callable[[int], float], message: str) -> Trap:
+    """All four counts are wrong in the same way: `wrong(tile)`."""
+    return Trap({name: wrong(tile) for name, tile in TILES.items()}, message)
+
+
+def _one_count(name: str, tile: int) -> list[Trap]:
+    """Slips in one of the counts."""
+    once = (f"`{name}`: 2 · n² would be each element of A and B once. But different {{}} need the same elements, and "
+            "each loads them for itself.").format("threads" if tile == 1 else "blocks")  # fmt: skip
+    found = [
+        (N**3 / tile, f"`{name}` is half of what it should be: a multiplication takes an element of A and one of B."),
+        (2 * N**2, once),
+        (3 * N**2, once + " (And C is written, not loaded.)"),
+        (8 * N**3 / tile, f"`{name}` is given in bytes. The question is for elements."),
+        (2 * N**2 / tile, f"`{name}`: a factor n is missing. There are n² results, and each takes n products."),
+        (2 * N / tile, f"`{name}` is what one result takes. C has n² of them."),
+    ]
+    if tile > 1:
+        squared = (f"`{name}`: a loaded element serves only {tile} results of the tile, those of its row (or column), "
+                   f"not all {tile} · {tile}.")  # fmt: skip
+        found += [(2 * N**3 / tile**2, squared), (N**3 / tile**2, squared),
+                  (2 * N**3, f"`{name}`: of n products of a result, no load is saved in your count. How many threads "
+                             "use one element of a tile?")]  # fmt: skip
+    return [Trap({name: value}, message) for value, message in found]
+
+
+_REGISTERS = ("`128 x 128 tiles`: the registers save loads from shared memory. What comes from global memory depends "
+              "on the tile of the whole block, which is 128 x 128.")  # fmt: skip
+
+
+def _one_ratio(name: str) -> list[Trap]:
+    due = TRAFFIC[name]
+    found = [
+        (4 * due, f"`{name}` is FLOP per element: a float has 4 bytes."),
+        (due / 2, f"`{name}`: a product and its addition are two operations, and there are n³ of them."),
+        (2 * due, f"`{name}`: you count the bytes of A or those of B. A multiplication takes one element of each."),
+        (1 / due, f"`{name}` is upside down: operations divided by bytes."),
+        (N / 6, f"`{name}`: n / 6 counts each element of the three matrices once. Here count every load of a thread."),
+        (N / 8, f"`{name}`: n / 8 counts each element of A and B once. Here count every load of a thread."),
+    ]
+    return [Trap({name: value}, message) for value, message in found]
+
+
+COUNT = Problem(
+    id="07.2",
+    title="The traffic on paper",
+    task=(
+        "C = A B, all three n x n floats. How many elements of A and B do all threads together load from global "
+        "memory, for four kernels; and how many floating-point operations is that for each byte loaded?"
+    ),
+    spec=(
+        "Count each load of a thread, even if its neighbor loads the same element; the stores of C are no loads. A "
+        "block of `T x T tiles` brings a tile of A and one of B, both T x T, into shared memory in each of n / T turns; in `128 x 128 tiles` each "
+        "thread then computes 8 x 8 results. A multiplication and an addition are one FLOP each; n is a multiple of "
+        "every tile."
+    ),
+    stub=f"n = {N}\n" + mapping_source("traffic", FORMULAS.keys()),
+    answer="traffic",
+    lines=6,
+    hints=(
+        "Begin with one result: a row of A times a column of B. Then ask for each element that a block brings into its "
+        "tile: how many results use it there?",
+        "An element of a T x T tile of A is used by T results, those of its row. So T times fewer loads. What the "
+        "threads do with the tile afterwards changes nothing about that.",
+        "`2 * n**3` without tiles, and divided by ___ with tiles of 16 x 16. All kernels do `2 * n**3` operations; a "
+        "float has ___ bytes.",
+    ),
+    solution=f"n = {N}\n" + mapping_source("traffic", FORMULAS),
+    why=(
+        "n³ products take two elements each, and a tile hands each element that it holds to T threads. So the "
+        "intensity is T / 4 FLOP/byte: it grows with the side of the tile, not with its area."
+    ),
+    judge=is_mapping(
+        TRAFFIC,
+        traps=(
+            _all_loads(lambda t: N**3 / t, "All four counts are half of what they should be: a multiplication takes "
+                                           "an element of A and one of B."),
+            _all_loads(lambda t: 8 * N**3 / t, "All four counts are 4 times too large: they are in bytes. The question "
+                                               "is for elements."),
+            _all_loads(lambda t: 2 * N**3 / t / 32, "All four counts are requests of warps. Count the loads of "
+                                                    "threads, 32 for each request."),
+            _all_loads(lambda t: 2 * N**3 / t + N**2, "You have counted the n² results too. They are stored, not "
+                                                      "loaded."),
+            _all_loads(lambda t: 2 * N**2 / t, "A factor n is missing in all four counts: there are n² results, and "
+                                               "each takes n products."),
+            _all_loads(lambda t: 2 * N**3 / t**2, "A loaded element of a T x T tile serves only T results, those of "
+                                                  "its row (or column), not all T · T: divide by T."),
+            *(trap for name, tile in TILES.items() for trap in _one_count(name, tile)),
+            *(Trap({"128 x 128 tiles": 2 * N**3 / t}, _REGISTERS) for t in (8, 16, 64, 128 * 8, 128 * 64)),
+            *(trap for name in TRAFFIC if name.startswith("FLOP") for trap in _one_ratio(name)),
+            *(Trap({"FLOP/byte, 128 x 128 tiles": t / 4}, _REGISTERS) for t in (8, 16, 64, 128 * 8)),
+            Trap({"FLOP/byte, 128 x 128 tiles": 1 / 4}, "`FLOP/byte, 128 x 128 tiles`: the operations stay the same, "
+                                                        "but there are 128 times fewer loads."),
         ),
     ),
 )  # fmt: skip
@@ -609,7 +610,7 @@ COLUMN = Problem(
     ),
     spec=(
         f"{SHAPES} m is a multiple of 64, n and k of 16. Blocks of 16 x 16 threads, grid (n / 16, m / 64). `a_tile` "
-        "has 64 rows. At most 5 loads from shared memory for 4 products."
+        "has 64 rows. One load of `b_tile` for four products."
     ),
     stub=COLUMN_STUB,
     answer="matmul4",
@@ -624,8 +625,9 @@ COLUMN = Problem(
     ),
     solution=COLUMN_SOLUTION,
     why=(
-        "Five loads from shared memory now feed four multiplications and additions; before, it took eight. The four "
-        "sums live in registers, since the compiler unrolls the loops over r and knows every index."
+        "Five loads from shared memory now feed four multiplications and additions, where it was eight. If you wrote "
+        "`b_tile[i][x]` into each of them, the compiler has merged the equal loads and kept the value in a register "
+        "for you: it may, where no barrier or store stands between them."
     ),
     judge=by_launches(
         make_columns,
@@ -684,9 +686,10 @@ def _any_number(registers: int, shared_bytes: int, threads: int) -> float:
     return 1 << 30
 
 
-#: Registers, shared bytes and threads; one resource alone binds.
-FIT_SHOWN = [(24, 4096, 512), (37, 0, 128), (64, 20_000, 256), (20, 0, 72), (24, 33_000, 96), (80, 9000, 64),
-             (16, 0, 32), (40, 1000, 200), (255, 0, 32), (24, 0, 672), (33, 5056, 40), (90, 16_384, 32),
+#: Registers, shared bytes and threads; one resource alone binds. Never 0 bytes: who forgets the 1,024 would divide by
+#: it, and hear of that only.
+FIT_SHOWN = [(24, 4096, 512), (37, 512, 128), (64, 20_000, 256), (20, 8, 72), (24, 33_000, 96), (80, 9000, 64),
+             (16, 64, 32), (40, 1000, 200), (255, 128, 32), (24, 200, 672), (33, 5056, 40), (90, 16_384, 32),
              (24, 4500, 64), (24, 4350, 40), (24, 4450, 56), (20, 10_496, 64)]  # fmt: skip
 
 
@@ -694,7 +697,7 @@ def _fit_cases(rng: np.random.Generator) -> list[tuple[int, int, int]]:
     """Twelve launches in which one resource alone binds."""
     found: list[tuple[int, int, int]] = []
     while len(found) < 12:
-        case = int(rng.integers(16, 129)), int(rng.integers(0, 400)) * 100, int(rng.integers(1, 17)) * 32 - 8
+        case = int(rng.integers(16, 129)), int(rng.integers(1, 400)) * 100, int(rng.integers(1, 17)) * 32 - 8
         if len(occupancy("A100", case[2], case[0], case[1]).bound_by) == 1:
             found.append(case)
     return found
@@ -706,12 +709,47 @@ _ROUND_REGISTERS = "A warp gets its registers in units of 256: 32 times the regi
 _PARTS = ("Of the 65,536 registers a quarter, 16,384, lies in each of four parts, and a warp cannot lie in two of "
           "them: count the whole warps of one part, then take four times that.")  # fmt: skip
 _RESERVED = "Each block takes 1,024 bytes of shared memory more than it asks for: add them before you round."
+_ROUND_SHARED = "Shared memory is handed out in units of 128 bytes: round up what a block takes."
+Slip = tuple[str, Rule | None]   # (what is wrong, the rule without it); None: the rule is right
+
+_WARP_SLIPS: tuple[Slip, ...] = (
+    ("", None),
+    (_ROUND_WARPS, lambda r, s, t: 2048 // t),
+)
+_REGISTER_SLIPS: tuple[Slip, ...] = (
+    ("", None),
+    (_ROUND_REGISTERS, lambda r, s, t: 4 * (16_384 // (32 * r)) // _warps(t)),
+    (f"{_ROUND_REGISTERS} And {_PARTS[0].lower()}{_PARTS[1:]}", lambda r, s, t: 65_536 // (32 * r) // _warps(t)),
+    (f"{_ROUND_REGISTERS} Registers go to whole warps, not to threads.", lambda r, s, t: 65_536 // (r * t)),
+    (_PARTS, lambda r, s, t: 65_536 // _up(32 * r, 256) // _warps(t)),
+    (_PARTS, lambda r, s, t: 65_536 // (_up(32 * r, 256) * _warps(t))),
+)
+_SHARED_SLIPS: tuple[Slip, ...] = (
+    ("", None),
+    (_RESERVED, lambda r, s, t: 167_936 // _up(s, 128)),
+    (_RESERVED, lambda r, s, t: 167_936 // s),
+    (_ROUND_SHARED, lambda r, s, t: 167_936 // (s + 1024)),
+)
+
+
+def _several_slips() -> Iterator[Trap]:
+    """Who takes a rule of thumb for one resource often takes one for the others too: all combinations, single first."""
+    names = "warps", "registers", "shared_memory"
+    slips = product(_WARP_SLIPS, _REGISTER_SLIPS, _SHARED_SLIPS)
+    for chosen in sorted(slips, key=lambda chosen: sum(rule is not None for _, rule in chosen)):
+        changed = {name: rule for name, (_, rule) in zip(names, chosen, strict=True) if rule}
+        if changed:
+            start = ("Two resources are wrong. ", "All three resources are wrong. ")[len(changed) - 2]
+            words = " ".join(message for message, _ in chosen if message)
+            yield _fit_trap(start + words if len(changed) > 1 else words, **changed)
+
+
 FIT_TRAPS = (
+    *_several_slips(),
     _fit_trap(_ROUND_WARPS, warps=lambda r, s, t: 64 // max(1, t // 32),
               registers=lambda r, s, t: 4 * (16_384 // _up(32 * r, 256)) // max(1, t // 32)),
     _fit_trap(_ROUND_WARPS, warps=lambda r, s, t: 64 // (t / 32),
               registers=lambda r, s, t: 4 * (16_384 // _up(32 * r, 256)) // (t / 32)),
-    _fit_trap(_ROUND_WARPS, warps=lambda r, s, t: 2048 // t),
     _fit_trap(_ROUND_WARPS, warps=lambda r, s, t: 2048 // t,
               registers=lambda r, s, t: 4 * (16_384 // _up(32 * r, 256)) // (t / 32)),
     _fit_trap("A block of 64 threads has two warps, one of 40 too: your number of warps is one too large where the "
@@ -719,15 +757,8 @@ FIT_TRAPS = (
               registers=lambda r, s, t: 4 * (16_384 // _up(32 * r, 256)) // (t // 32 + 1)),
     _fit_trap("64 is the number of warps that fit, not of threads: divide it by the warps of a block.",
               warps=lambda r, s, t: 64 // t),
-    _fit_trap(_ROUND_REGISTERS, registers=lambda r, s, t: 4 * (16_384 // (32 * r)) // _warps(t)),
-    _fit_trap(_ROUND_REGISTERS + " And " + _PARTS[0].lower() + _PARTS[1:],
-              registers=lambda r, s, t: 65_536 // (32 * r) // _warps(t)),
-    _fit_trap(_ROUND_REGISTERS + " Registers go to whole warps, not to threads.",
-              registers=lambda r, s, t: 65_536 // (r * t)),
     _fit_trap("A unit of 256 registers is for a whole warp: multiply by 32 first, then round up.",
               registers=lambda r, s, t: 4 * (16_384 // (32 * _up(r, 256))) // _warps(t)),
-    _fit_trap(_PARTS, registers=lambda r, s, t: 65_536 // _up(32 * r, 256) // _warps(t)),
-    _fit_trap(_PARTS, registers=lambda r, s, t: 65_536 // (_up(32 * r, 256) * _warps(t))),
     _fit_trap("A warp lies in one of four parts, but the warps of a block may lie in different ones: count all warps "
               "that fit, 4 · (those of one part), and divide that by the warps of a block.",
               registers=lambda r, s, t: 4 * (16_384 // _up(32 * r, 256) // _warps(t))),
@@ -735,13 +766,8 @@ FIT_TRAPS = (
               registers=lambda r, s, t: 16_384 // _up(32 * r, 256) // _warps(t)),
     _fit_trap("The registers allow that many warps. Divide by the warps of a block.",
               registers=lambda r, s, t: 4 * (16_384 // _up(32 * r, 256))),
-    _fit_trap(_RESERVED, shared_memory=lambda r, s, t: 167_936 // _up(max(s, 1), 128)),
-    _fit_trap(_RESERVED, shared_memory=lambda r, s, t: 167_936 // _up(s, 128) if s else 1 << 30),
-    _fit_trap(_RESERVED, shared_memory=lambda r, s, t: 167_936 // s if s else 1 << 30),
     _fit_trap("The 1,024 bytes are taken by every block, not once: add them to what a block asks for.",
-              shared_memory=lambda r, s, t: (167_936 - 1024) // _up(s, 128) if s else 1 << 30),
-    _fit_trap("Shared memory is handed out in units of 128 bytes: round up what a block takes.",
-              shared_memory=lambda r, s, t: 167_936 // (s + 1024)),
+              shared_memory=lambda r, s, t: (167_936 - 1024) // _up(s, 128)),
     _fit_trap("The bytes that a block takes are rounded up to 128, not to 1,024.",
               shared_memory=lambda r, s, t: 167_936 // _up(s + 1024, 1024)),
     _fit_trap("The bytes that a block takes are rounded up to 128, not to 256: that is the unit of the registers.",
@@ -918,14 +944,14 @@ ROOF = Problem(
     spec=(
         "`under_the_roof(tile, gflops_per_s, gbytes_per_s)` returns three values: GFLOP/s, `\"memory\"` or "
         "`\"arithmetic\"` (no case is at the bend), and the smallest multiple of 16 whose tile lies at the bend or "
-        "right of it. Count the loads of A and B as in exercise 07.1; the stores of C are few."
+        "right of it. Count the loads of A and B as in exercise 07.2; the stores of C are few."
     ),
     stub=ROOF_STUB,
     answer="under_the_roof",
     lines=3,
     hints=(
         "First the intensity: how many FLOP for each loaded byte has a tile of this side? You counted it for 128 in "
-        "exercise 07.1. Then it is the roofline of lesson 01.",
+        "exercise 07.2. Then it is the roofline of lesson 01.",
         "The intensity is tile / 4. Memory feeds intensity times bandwidth, and the peak is the limit. At the bend "
         "both are equal: solve that for the tile, then round up to a multiple of 16.",
         "`fed = tile / 4 * ___`, `smallest = int(np.ceil(4 * ___ / ___ / 16)) * 16`, and the rate is the smaller of "
@@ -945,4 +971,4 @@ ROOF = Problem(
     ),
 )  # fmt: skip
 
-PROBLEMS = (COUNT, ORDER, TILED, COLUMN, FIT, ROOF)
+PROBLEMS = (ORDER, COUNT, TILED, COLUMN, FIT, ROOF)

@@ -191,7 +191,7 @@ traffic = {"one thread a result": n * n * 2 * n, "16 x 16 tiles": loads(16), "32
            "FLOP/byte, 128 x 128 tiles": 128 / 4}
 """,
 }
-OTHERS = {"07.1": OTHER_COUNTS, "07.2": OTHER_ORDERS, "07.3": OTHER_TILES, "07.4": OTHER_COLUMNS, "07.5": OTHER_FITS,
+OTHERS = {"07.1": OTHER_ORDERS, "07.2": OTHER_COUNTS, "07.3": OTHER_TILES, "07.4": OTHER_COLUMNS, "07.5": OTHER_FITS,
           "07.6": OTHER_ROOFS}  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def test_a_right_answer_of_another_kind_passes(id, name):
     assert outcome.state == "right", outcome
 
 
-# -- 07.1 on the simulator ----------------------------------------------------------------------------
+# -- 07.2 on the simulator ----------------------------------------------------------------------------
 
 BLOCK_128 = r"""
 extern "C" __global__

@@ -8,13 +8,13 @@ KEYS = dict(zip(("one", "t16", "t32", "t128", "flop", "flop128"), n07.FORMULAS, 
 
 
 def traffic(**changed):
-    """The right dict of 07.1 with some formulas changed."""
+    """The right dict of 07.2 with some formulas changed."""
     wrong = {KEYS[key]: value for key, value in changed.items()}
     return f"n = {n07.N}\n" + mapping_source("traffic", n07.FORMULAS | wrong)
 
 
 def loads(formula):
-    """07.1 with all four counts by a formula of the tile, t."""
+    """07.2 with all four counts by a formula of the tile, t."""
     return traffic(**{key: formula.replace("t", str(t)) for key, t in
                       (("one", 1), ("t16", 16), ("t32", 32), ("t128", 128))})  # fmt: skip
 
@@ -33,25 +33,6 @@ WARPS = "up(threads, 32) // 32"
 
 MUTANTS = {
     "07.1": (
-        Mutant("one element a product", loads("n**3 / t"), "All four counts are half"),
-        Mutant("bytes", loads("4 * 2 * n**3 / t"), "in bytes"),
-        Mutant("divides by the tile squared", loads("2 * n**3 / t**2"), "serves only T results"),
-        Mutant("requests", loads("2 * n**3 / t / 32"), "requests of warps"),
-        Mutant("results too", loads("2 * n**3 / t + n**2"), "stored, not"),
-        Mutant("forgets n", loads("2 * n**2 / t"), "A factor n is missing"),
-        Mutant("each element once", traffic(t16="2 * n**2"), "`16 x 16 tiles`: 2 · n²"),
-        Mutant("each element once in the plain kernel", traffic(one="2 * n**2"), "different threads"),
-        Mutant("one result", traffic(one="2 * n"), "what one result takes"),
-        Mutant("only one squared", traffic(t32="2 * n**3 / 32**2"), "serves only 32 results"),
-        Mutant("side of the register block", traffic(t128="2 * n**3 / 8"), "tile of the whole block"),
-        Mutant("side of the threads", traffic(t128="2 * n**3 / 16"), "tile of the whole block"),
-        Mutant("both save", traffic(t128="2 * n**3 / 128 / 8"), "tile of the whole block"),
-        Mutant("FLOP per element", traffic(flop="1", flop128="128"), "a float has 4 bytes"),
-        Mutant("one FLOP a product", traffic(flop="1 / 8", flop128="16"), "two operations"),
-        Mutant("upside down", traffic(flop="4"), "upside down"),
-        Mutant("lesson 01's count", traffic(flop="n / 6"), "Here count every load"),
-    ),
-    "07.2": (
         Mutant("exchanges the blocks too",
                kernel(ORDER, ("blockIdx.y * blockDim.y", "blockIdx.x * blockDim.x  "),
                       ("blockIdx.x * blockDim.x + threadIdx.x", "blockIdx.y * blockDim.y + threadIdx.x")),
@@ -70,6 +51,25 @@ MUTANTS = {
         Mutant("exchanged, but not the store",
                kernel(n07.ORDER_STUB, ("sum += a", "// sum += a"), ("float sum = 0", "float sum = 1")), "c["),
         Mutant("unchanged but for a name", kernel(n07.ORDER_STUB, ("sum", "total")), "Loading takes"),
+    ),
+    "07.2": (
+        Mutant("one element a product", loads("n**3 / t"), "All four counts are half"),
+        Mutant("bytes", loads("4 * 2 * n**3 / t"), "in bytes"),
+        Mutant("divides by the tile squared", loads("2 * n**3 / t**2"), "serves only T results"),
+        Mutant("requests", loads("2 * n**3 / t / 32"), "requests of warps"),
+        Mutant("results too", loads("2 * n**3 / t + n**2"), "stored, not"),
+        Mutant("forgets n", loads("2 * n**2 / t"), "A factor n is missing"),
+        Mutant("each element once", traffic(t16="2 * n**2"), "`16 x 16 tiles`: 2 · n²"),
+        Mutant("each element once in the plain kernel", traffic(one="2 * n**2"), "different threads"),
+        Mutant("one result", traffic(one="2 * n"), "what one result takes"),
+        Mutant("only one squared", traffic(t32="2 * n**3 / 32**2"), "serves only 32 results"),
+        Mutant("side of the register block", traffic(t128="2 * n**3 / 8"), "tile of the whole block"),
+        Mutant("side of the threads", traffic(t128="2 * n**3 / 16"), "tile of the whole block"),
+        Mutant("both save", traffic(t128="2 * n**3 / 128 / 8"), "tile of the whole block"),
+        Mutant("FLOP per element", traffic(flop="1", flop128="128"), "a float has 4 bytes"),
+        Mutant("one FLOP a product", traffic(flop="1 / 8", flop128="16"), "two operations"),
+        Mutant("upside down", traffic(flop="4"), "upside down"),
+        Mutant("lesson 01's count", traffic(flop="n / 6"), "Here count every load"),
     ),
     "07.3": (
         Mutant("drops the last tile", kernel(TILED, ("start < k; start += T", "start + T <= k; start += T")),
@@ -199,7 +199,16 @@ MUTANTS = {
         Mutant("no name", kernel(FIT, ("return allowed[binds], binds", "return allowed[binds]")), "two values"),
         Mutant("name first", kernel(FIT, ("return allowed[binds], binds", "return binds, allowed[binds]")),
                "first, then the name"),
-        Mutant("divides by nothing", kernel(FIT, (SHARED, "167_936 // shared_bytes")), "ZeroDivisionError"),
+        Mutant("nothing reserved or rounded", kernel(FIT, (SHARED, "167_936 // shared_bytes")), "1,024 bytes"),
+        Mutant("flat registers, nothing reserved",
+               kernel(FIT, (REGISTERS, "65_536 // (registers * threads)"), (SHARED, "167_936 // shared_bytes")),
+               "not to threads. Each block takes 1,024 bytes"),
+        Mutant("flat registers of whole warps, nothing reserved",
+               kernel(FIT, (REGISTERS, "65_536 // (32 * registers) // warps"),
+                      ("shared_bytes + 1024", "shared_bytes")), "four parts"),
+        Mutant("nothing rounded",
+               kernel(FIT, ("64 // warps", "2048 // threads"), (REGISTERS, "65_536 // (registers * threads)"),
+                      (SHARED, "167_936 // shared_bytes")), "All three"),
     ),
     "07.6": (
         Mutant("one element a product", kernel(ROOF, ("tile / 4", "tile / 2"), ("np.ceil(4 *", "np.ceil(2 *")),
