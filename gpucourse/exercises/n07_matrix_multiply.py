@@ -263,9 +263,9 @@ COUNT = Problem(
     ),
     spec=(
         "Count each load of a thread, even if its neighbor loads the same element; the stores of C are no loads. A "
-        "block of `T x T tiles` brings a tile of A and one of B, both T x T, into shared memory in each of n / T turns; in `128 x 128 tiles` each "
-        "thread then computes 8 x 8 results. A multiplication and an addition are one FLOP each; n is a multiple of "
-        "every tile."
+        "block of `T x T tiles` brings a tile of A and one of B, both T x T, into shared memory in each of n / T "
+        "turns; in `128 x 128 tiles` each thread then computes 8 x 8 results. A multiplication and an addition are one "
+        "FLOP each; n is a multiple of every tile."
     ),
     stub=f"n = {N}\n" + mapping_source("traffic", FORMULAS.keys()),
     answer="traffic",
