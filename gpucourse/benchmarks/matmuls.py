@@ -208,8 +208,8 @@ void double_buffer(const float* a, const float* b, float* c, int m, int n, int k
     float4 next_a[BM * BK / 4 / THREADS], next_b[BK * BN / 4 / THREADS];
     float sum[TM][TN] = {};
     int t = threadIdx.x, warp = t / 32, lane = t % 32, now = 0;
-    int y = warp / (BN / WN) * (WM / 4) + lane / (2 * LANES) * 2 + lane % 2;   // in float4s
-    int x = warp % (BN / WN) * (WN / 4) + lane / 2 % LANES;
+    int y = warp / (BN / WN) * (WM / 4) + lane / (2 * LANES) * 2 + lane % 2;   // in float4s: warp's
+    int x = warp % (BN / WN) * (WN / 4) + lane / 2 % LANES;                    // tile + lane's place
     a += (blockIdx.y * BM + t / (BK / 4)) * k + t % (BK / 4) * 4;
     b += t / (BN / 4) * n + blockIdx.x * BN + t % (BN / 4) * 4;
     c += blockIdx.y * BM * n + blockIdx.x * BN;
