@@ -156,3 +156,19 @@ def test_the_shared_memory_of_later_blocks_is_not_that_of_earlier_ones() -> None
     x, out = np.arange(18 * 18, dtype=np.float32), np.zeros((1000, 16, 16), np.float32)
     reports = [sanitize_launch(Program(MANY_WAVES), "copy", (1000,), (16, 16), (x, out)) for _ in range(4)]
     assert all(report.ok for report in reports)
+
+
+READ_THEN_WRITE = """extern "C" __global__ void k(float* x, int n) {
+    int t = threadIdx.x, own = blockIdx.x * 32 + t;
+    float v = 0;
+    for (int d = 1; d <= n; d++) v += x[(own + 32 * d) % (32 * gridDim.x)];
+    x[own] = v + 1;
+}"""
+
+
+# each element is written by one block, after `readers` threads of other blocks have read it
+@pytest.mark.parametrize(("readers", "count"), [(1, 4 * 32), (2, 4 * 2 * 32)])
+def test_a_pair_that_conflicts_counts_once(readers: int, count: int) -> None:
+    x = np.arange(4 * 32, dtype=np.float32)
+    report = sanitize_launch(Program(READ_THEN_WRITE), "k", (4,), (32,), [x, np.int32(readers)])
+    assert [(f.kind, f.count) for f in report.findings] == [(sanitize.RACE_BETWEEN_BLOCKS, count)], str(report)
