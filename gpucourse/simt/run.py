@@ -546,7 +546,7 @@ class Wave:
         """Run a warp-wide operation for the warps whose named lanes have all come."""
         ready = self._complete(f, run)
         if ready is None:
-            self.waiting = [w for w in self.waiting if w.place != f.place] + [f]
+            self.waiting.append(f)
         elif ready is not f:
             self.queue_by_unit(ready)
         if ready is not f:
@@ -570,9 +570,9 @@ class Wave:
         """`f` itself if complete; else the part that is (to run again), parking the rest; None if none is."""
         if run.mask is None or f.lanes.packed:
             return f
-        mine = [w for w in self.waiting if w.place == f.place]
+        mine = [w for w in self.waiting if w.place == f.place and self._goes_with(w, f)]
         if mine:
-            self.waiting = [w for w in self.waiting if w.place != f.place]
+            self.waiting = [w for w in self.waiting if w not in mine]
             return merge([f, *mine], self.all)
         mask = np.broadcast_to(run.mask(f), (f.lanes.count,))
         missing = mask & ~active(f.lanes) & self._alive_bits(f.lanes)
@@ -583,6 +583,10 @@ class Wave:
             return None
         self.waiting.append(select(f, waits, f.block))
         return select(f, ~waits, f.block)
+
+    def _goes_with(self, one: Fragment, other: Fragment) -> bool:
+        """Whether two fragments are parts of one unit: in lock-step all are, else those of a warp."""
+        return self.machine.random is None or bool(one.lanes.warp[0] == other.lanes.warp[0])
 
     def _meet_elsewhere(self) -> None:
         """Let go those who wait at `bar.warp.sync`, if the rest of their mask waits at another one with this mask."""
@@ -638,14 +642,24 @@ class Wave:
     # --- what goes wrong -----------------------------------------------------------------------------
 
     def _deadlock(self) -> Deadlock:
-        for part in self.waiting:
-            line = _line(part)
-            return Deadlock(
-                f"{part.lanes.count} threads wait at a warp-wide operation for lanes of their warp that never "
-                "come: its mask names lanes that took another path", line=line, **self._who(part))  # fmt: skip
+        if self.waiting:
+            part = self.waiting[0]
+            return Deadlock(self._missed(part), line=_line(part), **self._who(part))
         part = self.barriers.parked[0]
         counts = self.barriers.describe(self.alive)
         return Deadlock(f"barrier never completed: {counts}", line=_line(part, -1), **self._who(part))
+
+    def _missed(self, part: Fragment) -> str:
+        """Whom the first warp of `part` waits for, and where those are instead."""
+        warp = part.lanes.warp[0]
+        here, line = int((part.lanes.warp == warp).sum()), _line(part)
+        others = [(f, _line(f)) for f in self.waiting if f is not part]
+        others += [(f, _line(f, -1)) for f in self.barriers.parked]
+        found = [(int((f.lanes.warp == warp).sum()), at) for f, at in others]
+        places = {at: sum(n for n, its in found if its == at) for n, at in found if n}
+        where = " and ".join(f"{n} wait at {_place(at, line)}" for at, n in places.items())
+        return (f"{here} threads wait at a warp-wide operation for lanes of their warp that never come: {where}. "
+                "All lanes that the mask names must come to it together")  # fmt: skip
 
     def _budget_fault(self, f: Fragment) -> BudgetExceeded:
         return BudgetExceeded(
@@ -687,6 +701,12 @@ def _is_syncwarp(run: RunBlock) -> bool:
 def _in_spin(f: Fragment) -> bool:
     """Whether the lanes are inside a loop that waits for other threads, or in a function that it calls."""
     return f.block in f.code.spins or any(frame.block - 1 in frame.code.spins for frame in f.stack)
+
+
+def _place(line: int | None, here: int | None) -> str:
+    if line is None:
+        return "another place"
+    return f"line {line}" if line != here else "the same line, in another round of a loop or another call"
 
 
 def _line(f: Fragment, back: int = 0) -> int | None:

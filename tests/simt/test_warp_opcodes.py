@@ -330,10 +330,28 @@ def test_a_lane_outside_its_own_mask_is_a_fault(operation, schedule):
 def test_lanes_that_wait_at_another_operation_never_come(operation, schedule):
     """PTX wants the same operation of all that the mask names; here half of the lanes wait at a second one."""
     second = OPERATIONS[(OPERATIONS.index(operation) + 1) % len(OPERATIONS)]
-    body = f"""mov.u32 %r1, %laneid; setp.lt.u32 %p1, %r1, 16; mov.u32 %r4, -1;
-        @%p1 bra FIRST; {second}; bra DONE; FIRST: {operation}; DONE: st.global.u32 [%a0], %r1;"""
-    with pytest.raises(Deadlock, match="16 threads wait at a warp-wide operation"):
-        run_body(body, [np.zeros(1, np.uint32)], schedule=schedule)
+    body = f""".loc 1 3 1
+        mov.u32 %r1, %laneid; setp.lt.u32 %p1, %r1, 12; mov.u32 %r4, -1; @%p1 bra FIRST;
+        .loc 1 4 1
+        {second}; bra DONE;
+        .loc 1 5 1
+        FIRST: {operation}; DONE: st.global.u32 [%a0], %r1;"""
+    with pytest.raises(Deadlock, match="threads wait at a warp-wide operation") as raised:
+        run_body(body, [np.zeros(1, np.uint32)], blocks=2, threads=64, schedule=schedule)
+    here, there = ((20, "12 wait at line 5"), (12, "20 wait at line 4"))[raised.value.line - 4]
+    assert f"{here} threads" in str(raised.value) and there in str(raised.value)
+
+
+@SCHEDULED
+def test_lanes_that_wait_at_a_barrier_never_come(schedule):
+    body = """mov.u32 %r1, %laneid; setp.lt.u32 %p1, %r1, 12; @%p1 bra FIRST;
+        .loc 1 4 1
+        bar.sync 0;
+        FIRST:
+        .loc 1 5 1
+        bar.warp.sync -1; st.global.u32 [%a0], %r1;"""
+    with pytest.raises(Deadlock, match=r"12 threads wait at a warp-wide operation .* 20 wait at line 4"):
+        run_body(body, [np.zeros(1, np.uint32)], threads=64, schedule=schedule)
 
 
 @SCHEDULED
