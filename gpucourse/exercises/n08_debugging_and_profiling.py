@@ -91,7 +91,7 @@ def normed(x: Any, mean: bool = True, spread: bool = True, by: int = 0, idle: bo
 
 NORM = Problem(
     id="08.1",
-    title="Case 2, the careless helper",
+    title="Case 2, the normalized rows",
     task=(
         "Repair the kernel of case 2. You may change the helper or the kernel; keep the launch, one block of 128 "
         "threads for each row."
@@ -112,8 +112,8 @@ NORM = Problem(
     ),
     solution=NORM_SOLUTION,
     why=(
-        "A helper that uses shared memory must leave it in a state in which it can be called again: it ends with a "
-        "barrier after its last read. Each call alone was right, and so was its test."
+        "Between the last read of one call and the first write of the next there must be a barrier: at the end of the "
+        "helper, at its start, or between the calls. Within the helper it cannot be forgotten by whoever calls it next."
     ),
     judge=by_launches(
         make_norms,
@@ -167,8 +167,8 @@ DOCUMENT_SOLUTION = DOCUMENT_STUB.replace("start < n; start += 32", "start < lon
 
 
 def make_documents(rng: np.random.Generator) -> Sequence[Launch]:
-    """Short sentences; one that needs a piece more; pieces of every number, up to the longest."""
-    lengths = ((5, 9, 20, 31), (40, 7, 32, 33), (1, 100, 64, 65), (100, 100, 100, 100), (96, 1, 1, 97))
+    """Short sentences; one that needs a piece more; pieces of every number, up to more than the lesson's longest."""
+    lengths = ((5, 9, 20, 31), (40, 7, 32, 33), (1, 100, 64, 65), (131, 100, 100, 131), (96, 1, 1, 97))
     small = [_documents(rng, *some) for some in (lengths[:1], lengths[1:3], lengths[2:])]
     return timed_at(lambda: _documents(rng, *rng.integers(1, 61, (FULL >> 8, 4)).tolist()), small)
 
@@ -197,9 +197,16 @@ def document_means(args: Mapping[str, Any], most: int = 1 << 30, padding: bool =
     return np.array(rows).reshape(-1, SENTENCES, FEATURES).mean(axis=1).astype(np.float32)
 
 
+def _bounded(most: int) -> KernelTrap:
+    """The trap of a loop whose bound is a number."""
+    return _trap("out", lambda launch: document_means(launch.args, most=most), f"Of a sentence only the first {most} "
+                 "words are added: the bound of the loop must follow from `longest` or from the lengths, not from a "
+                 "number.")  # fmt: skip
+
+
 DOCUMENT = Problem(
     id="08.2",
-    title="Case 3, the sentences of unequal length",
+    title="Case 3, the vectors of documents",
     task=(
         "Repair the kernel of case 3, so that the four sentences of a document may have any lengths. Keep the launch: "
         "one block of 32 x 4 threads for each document, one warp for each sentence."
@@ -236,6 +243,7 @@ DOCUMENT = Problem(
                   "is taken as `longest` words long: only the first `length` of a row count."),
             _trap("out", lambda launch: document_means(launch.args, most=32), "Only the first 32 words of a sentence "
                   "are added: the loop has to go on to the end of the sentence."),
+            *map(_bounded, (64, 96, 128)),
         ),
     ),
 )  # fmt: skip
@@ -417,9 +425,9 @@ RESAMPLE = Problem(
     judge=by_launches(
         make_resampled,
         traps=(
-            _trap("out", _positions(lambda i, f, t: signed(i * f, t)), "The product is still an int: from some sample "
-                  "on it is larger than 2,147,483,647 and turns negative. Widening the result comes too late; widen a "
-                  "factor."),
+            _trap("out", _positions(lambda i, f, t: signed(i * f, t)), "A product is still an int. At 352,800 Hz it "
+                  "is larger than 2,147,483,647 from sample 6,087 on, and turns negative. Widening the result comes "
+                  "too late; widen a factor."),
             _trap("out", _positions(lambda i, f, t: i * f % 2**32 // t), _TOO_LARGE),
             _trap("out", _positions(lambda i, f, t: np.maximum(signed(i * f, t), 0)), "Where the product has become "
                   "negative you take sample 0. That hides the overflow; the product needs 64 bits."),
@@ -433,13 +441,13 @@ RESAMPLE = Problem(
                   "nearest sample. Here the last one that is not later counts: round down."),
             _trap("out", _positions(lambda i, f, t: (np.float32(i) * np.float32(f) / np.float32(t)).astype(int)),
                   "Some positions are one sample off: a float has 24 bits for its digits, and the product needs more. "
-                  "Stay with whole numbers."),
+                  "A product in 64 bits is exact."),
             _trap("out", _positions(lambda i, f, t: (np.float32(i) * (np.float32(f) / np.float32(t))).astype(int)),
                   "Some positions are one sample off: from / to, as a float, is rounded, and i multiplies the error. "
-                  "Stay with whole numbers."),
+                  "Multiply first, in 64 bits."),
             _trap("out", _positions(lambda i, f, t: (i * (f / t)).astype(int)),
                   "A few positions are one sample off: from / to, as a double, is rounded too, and where the position "
-                  "is a whole number it may end just below. Stay with whole numbers."),
+                  "is a whole number it may end just below. Multiply first, in 64 bits."),
         ),
     ),
 )  # fmt: skip
@@ -469,8 +477,8 @@ STANDARD_SOLUTION = STANDARD_STUB.replace("(-(-h // 16), -(-w // 8))", "(-(-w //
 
 
 def make_standards(rng: np.random.Generator) -> Sequence[Launch]:
-    """A square, an upright and two wide pictures, none of whole blocks."""
-    small = [_standard(rng, *shape) for shape in ((17, 17), (25, 16), (9, 38), (11, 21))]
+    """A square, an upright and two wide pictures, none of whole blocks; one so wide that a square grid is a waste."""
+    small = [_standard(rng, *shape) for shape in ((17, 17), (25, 16), (9, 150), (11, 21))]
     return timed_at(lambda: _standard(rng, 2560, 2048), small)
 
 
@@ -547,9 +555,9 @@ STANDARD = Problem(
             for rows, columns, cause in _COVERED for filling in (UNWRITTEN, 0.0)
         ),
         limits=(
-            Limit("warps", lambda launch: 2 * -(-launch.extent[0] // 16) * _up(launch.extent[1], 8) + 64,
-                  "The launch starts {found} warps where {limit} would be plenty: the grid counts blocks, not "
-                  "threads."),
+            Limit("warps", lambda launch: -(-launch.extent[0] // 16) * _up(launch.extent[1], 8) + 64,
+                  "The launch starts {found} warps. Twice as many as are needed, and 64 more, would be {limit}: the "
+                  "grid counts blocks, not threads, and each of its numbers follows from one side of the picture."),
         ),
     ),
 )  # fmt: skip
@@ -615,8 +623,8 @@ SLIDE = Problem(
     id="08.6",
     title="Case 7, the window that slides",
     task=(
-        "Repair `slide`, so that it is right for windows of any length. You may change the kernel, the function, or "
-        "both; a second array is allowed."
+        "Repair `slide`, so that it is right for windows of any length; the samples are to be moved by a kernel. You "
+        "may change the kernel, the function, or both, and use a second array."
     ),
     spec=(
         "`slide(window, fresh)` changes `window`, n floats, in place: the first k samples go, the others move up by k, "
@@ -713,7 +721,7 @@ def _other_boxes(made: Callable[[Any], Any], message: str) -> KernelTrap:
 
 CORNERS = Problem(
     id="08.7",
-    title="Case 8, the right and slow one",
+    title="Case 8, the corners of boxes",
     task=(
         "The kernel of case 8 is right. Mend the lines that waste, so that the boxes are written with as few sectors "
         "as they fill, and keep the result as it is, number by number."
@@ -755,11 +763,12 @@ CORNERS = Problem(
                          "width and height; the corners are asked for."),
         ),
         limits=(
-            Limit("global_store_sectors", lambda launch: -(-16 * launch.extent[0] // 32) * 5 // 4 + 4,
-                  "The stores touch {found} sectors where {limit} would be plenty: neighboring lanes still leave gaps "
-                  "between them in each request."),
-            Limit("global_load_sectors", lambda launch: 10 * (4 * -(-launch.extent[0] // 8) + 8),
-                  "The loads touch {found} sectors where {limit} would be plenty: read each plane along its length."),
+            Limit("global_store_sectors", lambda launch: -(-16 * launch.extent[0] // 32) * 5 // 4,
+                  "The stores touch {found} sectors. A quarter more than the fewest would be {limit}: neighboring "
+                  "lanes still leave gaps between them in each request."),
+            Limit("global_load_sectors", lambda launch: 10 * 4 * -(-launch.extent[0] // 8),
+                  "The loads touch {found} sectors. Ten times the fewest would be {limit}: read each plane along its "
+                  "length."),
         ),
     ),
 )  # fmt: skip

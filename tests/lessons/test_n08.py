@@ -174,6 +174,9 @@ RIGHT = {
         "a wide i": kernel(n08.RESAMPLE_STUB, ("    int i = blockIdx.x", "    long long i = blockIdx.x")),
     },
     "08.5": {
+        "a row and a column more": kernel(
+            n08.STANDARD_SOLUTION, ("(-(-w // 16), -(-h // 8))", "(w // 16 + 1, h // 8 + 1)")
+        ),
         "another block": kernel(n08.STANDARD_SOLUTION, ("(16, 8)", "(32, 8)"), ("// 16", "// 32")),
         "w and h by name": kernel(
             n08.STANDARD_SOLUTION, ("-(-w // 16)", "(w + 15) // 16"), ("-(-h // 8)", "(h + 7) // 8")

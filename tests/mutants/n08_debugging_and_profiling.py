@@ -132,6 +132,7 @@ MUTANTS = {
             kernel(n08.DOCUMENT_STUB, ("start < n; start += 32", "start < 32; start += 32")),
             "first 32 words",
         ),
+        Mutant("a number as bound", kernel(DOCUMENT, ("start < longest", "start < 100")), "follow from `longest`"),
     ),
     "08.3": (
         Mutant("no barrier after it", kernel(BAD, ("bad = 0;\n    __syncthreads();\n", "bad = 0;\n")), "A race"),
@@ -201,6 +202,11 @@ MUTANTS = {
         ),
         Mutant("a wide result", kernel(n08.RESAMPLE_STUB, ("int position", "long long position")), "comes too late"),
         Mutant("without a sign", kernel(n08.RESAMPLE_STUB, ("i * from / to", "(unsigned)i * from / to")), "64 bits"),
+        Mutant(
+            "in two parts, both ints",
+            kernel(n08.RESAMPLE_STUB, ("i * from / to", "i / to * from + i % to * from / to")),
+            "from sample 6,087 on",
+        ),
         Mutant("divides first", kernel(n08.RESAMPLE_STUB, ("i * from / to", "i / to * from")), "multiply first"),
         Mutant("divides the rates", kernel(n08.RESAMPLE_STUB, ("i * from / to", "from / to * i")), "multiply first"),
         Mutant("a float", kernel(n08.RESAMPLE_STUB, ("i * from / to", "(float)i * from / to")), "24 bits"),
@@ -226,6 +232,11 @@ MUTANTS = {
         Mutant("the width twice", kernel(STANDARD, (GRID, "(-(-w // 16), -(-w // 8))")), "y counts the rows"),
         Mutant(
             "the block exchanged", kernel(STANDARD, (GRID, "(-(-w // 8), -(-h // 16))")), "divide the columns by 16"
+        ),
+        Mutant(
+            "the larger side twice",
+            kernel(STANDARD, (GRID, "(-(-max(h, w) // 16), -(-max(h, w) // 8))")),
+            "one side of the picture",
         ),
         Mutant("threads for blocks", kernel(STANDARD, (GRID, "(w, h)")), "counts blocks"),
         Mutant("zeros to hide it", kernel(n08.STANDARD_STUB, ("cp.empty", "cp.zeros")), "as far to the right"),
@@ -276,6 +287,14 @@ MUTANTS = {
         Mutant("the old end", kernel(SLIDE, ("fresh[i + k - n]", "before[i]")), "still the old ones"),
         Mutant("round and round", kernel(SLIDE, ("fresh[i + k - n]", "before[i + k - n]")), "come again at the end"),
         Mutant("one too many", kernel(SLIDE, ("i + k < n ?", "i + k <= n ?")), "`before["),
+        Mutant(
+            "without a kernel",
+            "def slide(window, fresh):\n"
+            "    old, k = window.copy(), len(fresh)\n"
+            "    window[:-k] = old[k:]\n"
+            "    window[-k:] = fresh\n",
+            "launched no kernel",
+        ),
     ),
     "08.7": (
         Mutant(
