@@ -5,7 +5,7 @@ from tests.mutants.mutant import Mutant, kernel
 
 
 def launch(**changed):
-    """The right dict of 09.1 with some values changed."""
+    """The right dict of 09.2 with some values changed."""
     keys = dict(zip(("blocks", "whole", "local", "programs", "masked", "waves"), n09.LAUNCH, strict=True))
     return f"launch = {dict(n09.LAUNCH) | {keys[key]: value for key, value in changed.items()}}\n"
 
@@ -21,16 +21,6 @@ CLAMP = "fminf(fmaxf(x[i], -1.0f), 1.0f)"
 
 MUTANTS = {
     "09.1": (
-        Mutant("OpenCL is told groups", launch(whole=40), "all groups together"),
-        Mutant("OpenCL is told elements", launch(whole=10_000), "no multiple"),
-        Mutant("rounded down", launch(blocks=39), "Round up"),
-        Mutant("a program is a block of threads", launch(programs=40), "1,024 elements"),
-        Mutant("a program is a thread", launch(programs=10_000), "not one"),
-        Mutant("what is not masked", launch(masked=784), "has to do"),
-        Mutant("warps of 32", launch(waves=8), "64 lanes"),
-        Mutant("groups for the local size", launch(local=40), "one group"),
-    ),
-    "09.2": (
         Mutant("as OpenCL has it",
                kernel(TRANSLATE, ("int i = blockIdx.x * blockDim.x + threadIdx.x", "int i = get_global_id(0)")),
                "get_global_id"),
@@ -52,6 +42,16 @@ MUTANTS = {
                "race"),
         Mutant("a tile for each thread", kernel(TRANSLATE, ("__shared__ float tile", "float tile")), "tile"),
         Mutant("thread for group", kernel(TRANSLATE, ("sums[blockIdx.x]", "sums[threadIdx.x]")), "sums"),
+    ),
+    "09.2": (
+        Mutant("OpenCL is told groups", launch(whole=40), "all groups together"),
+        Mutant("OpenCL is told elements", launch(whole=10_000), "no multiple"),
+        Mutant("rounded down", launch(blocks=39), "Round up"),
+        Mutant("a program is a block of threads", launch(programs=40), "1,024 elements"),
+        Mutant("a program is a thread", launch(programs=10_000), "not one"),
+        Mutant("what is not masked", launch(masked=784), "has to do"),
+        Mutant("warps of 32", launch(waves=8), "64 lanes"),
+        Mutant("groups for the local size", launch(local=40), "one group"),
     ),
     "09.3": (
         Mutant("zero for the masked", kernel(CAUSAL, ("c <= row, -cp.inf", "c <= row, 0")), "count as 0"),
@@ -84,7 +84,7 @@ MUTANTS = {
         Mutant("CUDA for the camera", road(camera="CUDA C"), "on a CPU"),
         Mutant("blocks for particles", road(particles="Triton"), "a thread's work"),
         Mutant("Triton for the library", road(library="Triton"), "you want to decide"),
-        Mutant("two versions", road(attention="CUDA C"), "second version"),
+        Mutant("two versions", road(attention="CUDA C"), "HIP takes its words"),
         Mutant("no road", road(camera="HIP"), "the roads are"),
     ),
 }
