@@ -144,21 +144,27 @@ def compiled(answer: Answer) -> None:
 
 
 _ERROR = re.compile(r"^\S*?\((\d+)\): (?:catastrophic )?error(?: #\d+)?: (.*)$", re.MULTILINE)
+_OPENCL = re.compile(r"\b__(?:global|kernel|local)\b")   # NVRTC blames the line before
 
 
 def compile_message(error: CompileError) -> str:
     """Return the compiler's first complaint, with the line it is about, and how to mend a known gap."""
+    for number, written in enumerate(error.source.splitlines(), 1):
+        word = _OPENCL.search(_code(written))
+        if word:
+            return (f"Line {number} does not compile: `{word[0]}` is no word of CUDA C, only of OpenCL C."
+                    f"{_reads(error.source, number)}")  # fmt: skip
     found = _ERROR.findall(error.get_message())
     notes = [line for line in error.get_message().splitlines() if line.startswith("NVRTC has no")]
     if not found:
         return f"The kernel does not compile: {_first_error(error.get_message())}"
-    line, text = int(found[0][0]), found[0][1].strip().rstrip(".")
+    line, text = int(found[0][0]), found[0][1].strip().rstrip(".:")
     lines = error.source.splitlines()
     if text.startswith('expected a ";"'):
         line = _unended(lines, line)
     more = f" {len(found) - 1} more error{'s' * (len(found) > 2)} may go with it." if len(found) > 1 else ""
     note = f" {notes[0]}" if notes else ""
-    return f"Line {line} does not compile: {text}.{quoted(error.source, line, ' The line reads {}.')}{more}{note}"
+    return f"Line {line} does not compile: {text}.{_reads(error.source, line)}{more}{note}"
 
 
 _UNSET = re.compile(r'^\S*?\((\d+)\): warning #549-D: (variable "\w+" is used before its value is set)', re.MULTILINE)
@@ -190,6 +196,10 @@ def _unended(lines: list[str], line: int) -> int:
 
 def _code(line: str) -> str:
     return line.split("//")[0].strip()
+
+
+def _reads(source: str, line: int) -> str:
+    return quoted(source, line, " The line reads {}.")
 
 
 def quoted(source: str, line: int | None, form: str = "{}") -> str:

@@ -362,8 +362,7 @@ def _no_maximum(x: Any, row: int, n: int, size: int, xp: Any = np) -> Any:
 
 
 def _logarithm(x: Any, row: int, n: int, size: int, xp: Any = np) -> Any:
-    v = _loaded(x, row, n, size, xp)
-    return v - v.max() - xp.log(xp.exp(v - v.max()).sum())
+    return xp.log(causal(x, row, n, size, xp))
 
 
 def _rest_first(x: Any, row: int, n: int, size: int, xp: Any = np) -> Any:
@@ -387,12 +386,13 @@ def _maximum_trap(message: str, **how: Any) -> Trap:
 
 
 FINITE = (-1.0, -10.0, -99.0, -100.0, -999.0, -1000.0, *(-(10.0**k) for k in range(4, 13)), -1e20, -1e30)
-BLOCKS = (   # n, size, rows, what a score is, about
+BLOCKS: tuple[tuple[int, int, tuple[int, ...], Callable[[Any], Any], str], ...] = (   # n, size, rows, score, about
     (6, 8, (0, 2, 5), lambda x: x, ""),
     (4, 4, (1, 3), lambda x: x, ""),
     (5, 16, (0, 3, 4), lambda x: x - 500, "all of x is near -500"),
     (5, 8, (0, 4), lambda x: -1e30 * (3 + x), "all of x is near -3e30"),
-    (6, 8, (1, 4), lambda x: x - np.float32([500, 500, 500, 500, 500, 0] * 6),
+    (3, 4, (1, 2), lambda x: x + 500, "all of x is near 500"),
+    (6, 8, (1, 4), lambda x: x - np.array([500, 500, 500, 500, 500, 0] * 6),
      "the last column is near 0, all others are near -500"),
     (1, 2, (0,), lambda x: x + 3, ""),
 )  # fmt: skip
@@ -410,17 +410,19 @@ def causal_cases(xp: Any, rng: np.random.Generator) -> list[Case]:
 class Watched(cupy_sim.ndarray):
     """An array that notes reads beyond its ends; CuPy, and the simulator, let the index begin again there."""
 
-    __slots__ = ("beyond",)
+    __slots__ = ("beyond", "length")
 
-    def __init__(self, values: Any) -> None:
-        super().__init__(values.shape, values.dtype)
-        self[...] = values
+    def __init__(self, length: int) -> None:
+        super().__init__(length, np.float32)
+        self.length = length
         self.beyond: list[int] = []
+        self[...] = 0
 
-    def __getitem__(self, index: Any) -> cupy_sim.ndarray:
-        if isinstance(index, cupy_sim.ndarray) and index.dtype.kind in "iu":
-            found = index.get()
-            self.beyond += found[(found < 0) | (found >= self.size)].ravel().tolist()
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, cupy_sim.ndarray):
+            found: Any = index.get()
+            outside = (found < 0) | (found >= self.length)
+            self.beyond += found[outside].ravel().tolist() if found.dtype.kind in "iu" else []
         return super().__getitem__(index)
 
 
@@ -433,7 +435,7 @@ def judge_causal(answer: Any, *, xp: Any = np, seed: int = 0, name: str = "causa
             raise Wrong("An array of NumPy's meets one on the device. Here everything is made with cp: "
                         "`cp.arange(size)`.") from None  # fmt: skip
         raise
-    x = Watched(cupy_sim.asarray(np.zeros(25, np.float32)))
+    x = Watched(25)
     guard.call(guard.with_module(answer, cp=cupy_sim), (x, 4, 5, 8), where=f"{name}(x, 4, 5, 8)", quiet=True)
     if x.beyond:
         raise Wrong(f"The values are right, but {name}(x, 4, 5, 8) reads x[{x.beyond[0]}], and the last is x[24]. What "
@@ -445,9 +447,10 @@ CAUSAL_TRAPS = (
                  "must `other` be so that they add nothing?", other=0.0),
     *(_masked_trap("The masked columns have a finite score. A row whose scores lie lower than that gives them "
                    "everything. What is lower than every score?", other=each) for each in FINITE),
-    _masked_trap("With +inf for the masked columns the largest element is always inf. It must be what is never the "
-                 "largest.", other=np.inf),
-    _masked_trap("A nan in a masked column makes the largest element nan, and with it everything else.", other=np.nan),
+    Trap(lambda x, row, n, size, xp=np: _block(x, row, n, size, xp, other=float(x.min())),
+         "The masked columns have the lowest score of x. Its exponential is not 0: they take their share of the sum."),
+    _masked_trap("Wherever a column is masked everything becomes nan. Is what you subtract a finite number there? A "
+                 "masked column must hold what is never the largest.", other=np.nan),
     _masked_trap("Columns to the right of `row` are seen, too: the mask only cuts off what lies beyond the row's end.",
                  mask=_in_row),
     _masked_trap("Columns to the right of `row` are seen, too, and column n, which is the next row's first.",
@@ -466,8 +469,8 @@ CAUSAL_TRAPS = (
     _masked_trap("The columns are numbered from 1. The first one is column 0.", begin=1),
     Trap(_without_rows, "Every program takes row 0: where in the flat x does row `row` begin?"),
     Trap(_undivided, "These are the exponentials. They must be divided by their sum."),
-    Trap(_no_maximum, "The largest element is not subtracted: where all scores are near -500 every exponential is 0, "
-                      "and 0 / 0 is nan."),
+    Trap(_no_maximum, "The largest element is not subtracted: where all scores are near 500 the exponentials are inf, "
+                      "where all are near -500 they are 0, and inf / inf and 0 / 0 are nan."),
     Trap(_logarithm, "This is the logarithm of what is asked for."),
     Trap(_rest_first, "The softmax was taken of the whole row, and cut afterwards: what is left does not add up to 1. "
                       "The columns must be masked before the maximum and the sum."),
@@ -577,14 +580,25 @@ def _by_distance(own: Any, other: Any, m: Any) -> Any:
     return np.exp(-abs(own - other))
 
 
+def _exchanged(a: Pair, b: Pair) -> Pair:
+    return combine(a, b)[::-1]
+
+
 def _smaller(a: Pair, b: Pair) -> Pair:
     m = np.float64(min(a[0], b[0]))
+    if m == -INF:
+        return -INF, 0.0
     return float(m), float(a[1] * np.exp(a[0] - m) + b[1] * np.exp(b[0] - m))
 
 
 def _log_of_sum(a: Pair, b: Pair) -> Pair:
     m, s = combine(a, b)
     return m + float(np.log(s)), s
+
+
+def _log_of_two(a: Pair, b: Pair) -> Pair:
+    m = np.log(np.exp(np.float64(a[0])) + np.exp(np.float64(b[0])))
+    return float(m), float(a[1] * np.exp(a[0] - m) + b[1] * np.exp(b[0] - m))
 
 
 PARTS = [
@@ -645,19 +659,22 @@ COMBINE = Problem(
                                                "in `a`."),
             *_slips(_scaled(_other_to_larger, _other_to_larger), "The factors are exchanged: each sum is multiplied "
                                                                  "by the other's."),
-            *_slips(_scaled(_by_distance, _by_distance), "Both sums get the same factor. The one that belongs to the "
-                                                         "larger m is right as it is."),
+            *(slip for factors in ((_by_distance, _by_distance), (_to_larger, _other_to_larger),
+                                   (_other_to_larger, _to_larger))
+              for slip in _slips(_scaled(*factors), "Both sums get the same factor. Each was made with its own m, and "
+                                                    "needs its own.")),
             *_slips(_scaled(lambda own, other, m: own - m, lambda own, other, m: own - m),
                     "The factor is the difference of the two m. It must be its exponential."),
             *_slips(_scaled(lambda own, other, m: 2.0 ** (own - m), lambda own, other, m: 2.0 ** (own - m)),
                     "The factor is a power of 2. The sums are those of powers of e."),
             *_slips(lambda a, b: _scaled(_to_larger, _to_larger)((a[0], 1.0), (b[0], 1.0)),
                     "The sums of the parts are left out, as if each part had one element."),
+            *_slips(_exchanged, "The two are exchanged: m comes first, then s."),
             *_slips(_smaller, "m is the smaller of the two. The largest of both parts is the larger."),
-            *_slips(_log_of_sum, "m is the logarithm of the sum of the exponentials. Here it is the largest element."),
+            *(slip for wrong in (_log_of_sum, _log_of_two) for slip in _slips(
+                wrong, "m is the logarithm of a sum of exponentials. Here it is the largest element.")),
             Trap(_scaled(_to_larger, _to_larger), "Where both parts are all -inf, -inf - -inf is nan. Nothing is there "
                                                   "to be rescaled: return (-inf, 0.0)."),
-            Trap(lambda a, b: combine(a, b)[::-1], "The two are exchanged: m comes first, then s."),
             Trap(lambda a, b: combine(a, b)[1], "Only s is returned. The next part needs m, too."),
             Trap(lambda a, b: (a[0] + b[0], a[1] + b[1]), "The largest elements are added. The largest of both is the "
                                                           "larger of the two."),

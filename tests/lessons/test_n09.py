@@ -142,11 +142,6 @@ LOAD = n09.LOAD
 CLIPPED, TRANSLATED = n09.TRANSLATE.stub, n09.TRANSLATE.solution
 OTHER = {
     "09.1": (
-        'launch = dict(zip(("CUDA: blocks", "OpenCL: global size", "OpenCL: local size", "Triton: programs",\n'
-        '    "Triton: masked elements of the last program", "AMD: wavefronts of a block"),\n'
-        "    (-(-10000 // 256), -(-10000 // 256) * 256, 256, -(-10000 // 1024), 10 * 1024 - 10000, 256 / 64)))\n",
-    ),
-    "09.2": (
         kernel(TRANSLATED, ("fminf(fmaxf(x[i], -1.0f), 1.0f)", "fmaxf(fminf(x[i], 1.0f), -1.0f)")),
         kernel(TRANSLATED, ("fminf(fmaxf(x[i], -1.0f), 1.0f)", "min(max(x[i], -1.f), 1.f)")),
         kernel(TRANSLATED, ("sum += fminf(fmaxf(x[i], -1.0f), 1.0f)",
@@ -157,6 +152,11 @@ OTHER = {
         kernel(TRANSLATED, ("int i = blockIdx.x * blockDim.x + threadIdx.x", "int i = t + blockDim.x * blockIdx.x"),
                ("    if (t == 0) {", "    if (!t) {")),
     ),
+    "09.2": (
+        'launch = dict(zip(("CUDA: blocks", "OpenCL: global size", "OpenCL: local size", "Triton: programs",\n'
+        '    "Triton: masked elements of the last program", "AMD: wavefronts of a block"),\n'
+        "    (-(-10000 // 256), -(-10000 // 256) * 256, 256, -(-10000 // 1024), 10 * 1024 - 10000, 256 / 64)))\n",
+    ),
     "09.3": (
         LOAD + "def causal_program(x, row, n, size):\n    c = cp.arange(size)\n    mask = (c < n) & (c <= row)\n"
                "    v = load(x, n * row + c, mask, float('-inf'))\n    e = cp.exp(v - cp.max(v))\n"
@@ -165,7 +165,7 @@ OTHER = {
         "    v = x[row * n:row * n + row + 1]\n    e = cp.exp(v - v.max())\n    out[:row + 1] = e / e.sum()\n"
         "    return out\n",
         LOAD + "def causal_program(x, row, n, size):\n    c = cp.arange(size)\n"
-               "    v = load(x, row * n + c, c <= row, -1e30)\n    e = cp.exp(v - v.max())\n    return e / e.sum()\n",
+               "    v = load(x, row * n + c, c <= row, np.finfo(np.float32).min)\n    e = cp.exp(v - v.max())\n    return e / e.sum()\n",
         LOAD + "def causal_program(x, row, n, size):\n    c = cp.arange(size)\n    m = c < row + 1\n"
                "    v = load(x, row * n + c, m, -cp.inf)\n    e = cp.where(m, cp.exp(v - v.max()), 0)\n"
                "    return e / e.sum()\n",
