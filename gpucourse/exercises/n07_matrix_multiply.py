@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -148,6 +149,27 @@ def _blocks_exchanged(launch: Launch) -> Arrays:
     return {"c": np.where(there, c, launch.args["c"])}
 
 
+def _diagonals(launch: Launch) -> Arrays:
+    """Row and column from the same thread index: each block writes its diagonal."""
+    c = launch.due["c"]
+    row, column = np.ogrid[: c.shape[0], : c.shape[1]]
+    return {"c": np.where(row % SIDE == column % SIDE, c, launch.args["c"])}
+
+
+_B_TURNED = "You read b column after column, as if it were turned. Element (i, column) of b is `b[i * n + column]`."
+ORDER_TRAPS = (
+    KernelTrap(_blocks_exchanged, "Part of c is never written when it is not square: the grid has n / 32 blocks along "
+                                  "x and m / 32 along y, so `blockIdx.x` belongs to the column. Exchange the thread "
+                                  "indices only."),
+    KernelTrap(_diagonals, "Each block writes only its diagonal: row and column come from the same thread index. "
+                           "Exchange both."),
+    KernelTrap(lambda launch: {"c": launch.due["c"].T.reshape(launch.due["c"].shape)},
+               "`c` holds the transposed product, n rows of m elements. Row `row` of c begins at element row * n."),
+    KernelTrap(lambda launch: {"c": launch.args["a"][:, -1:] * launch.args["b"][-1:]},
+               "Only the last product of each sum is left: add up before you store."),
+    _slip(_B_TURNED, right=lambda b, r, c, t: _flat(b, c * b.shape[0] + t, t < b.shape[0])),
+)
+
 ORDER = Problem(
     id="07.1",
     title="The order of the threads",
@@ -176,16 +198,7 @@ ORDER = Problem(
     ),
     judge=by_launches(
         make_products,
-        traps=(
-            KernelTrap(_blocks_exchanged, "Part of c is never written when it is not square: the grid has n / 32 "
-                                          "blocks along x and m / 32 along y, so `blockIdx.x` belongs to the column. "
-                                          "Exchange the thread indices only."),
-            KernelTrap(lambda launch: {"c": launch.due["c"].T.reshape(launch.due["c"].shape)},
-                       "`c` holds the transposed product, n rows of m elements. Row `row` of c begins at element "
-                       "row * n."),
-            KernelTrap(lambda launch: {"c": launch.args["a"][:, -1:] * launch.args["b"][-1:]},
-                       "Only the last product of each sum is left: add up before you store."),
-        ),
+        traps=ORDER_TRAPS,
         limits=(
             Limit("global_load_sectors", lambda launch: int(1.1 * _load_sectors(launch)),
                   "Loading takes {found} sectors where {limit} are plenty. In one turn of the loop, do neighboring "
@@ -231,7 +244,8 @@ def _one_count(name: str, tile: int) -> list[Trap]:
     if tile > 1:
         squared = (f"`{name}`: a loaded element serves only {tile} results of the tile, those of its row (or column), "
                    f"not all {tile} · {tile}.")  # fmt: skip
-        found += [(2 * N**3 / tile**2, squared), (N**3 / tile**2, squared),
+        block = f"`{name}` is what one block loads. There are (n / {tile})² blocks."
+        found += [(2 * N * tile, block), (2 * N**3 / tile**2, squared), (N**3 / tile**2, squared),
                   (2 * N**3, f"`{name}`: of n products of a result, no load is saved in your count. How many threads "
                              "use one element of a tile?")]  # fmt: skip
     return [Trap({name: value}, message) for value, message in found]
@@ -383,6 +397,10 @@ def _lazy_right(b: Any, row: Any, column: Any, t: int) -> Any:
 
 _LAZY = ("A thread that has no element of c must still bring its elements of the tiles, and come to the barriers: the "
          "loads have guards of their own, other than that of the store.")  # fmt: skip
+_BY_Y = ("Thread (x, y) brings column start + y of a, so that a row of a_tile holds the same element throughout. It "
+         "should be column start + x.")  # fmt: skip
+_BY_X = ("Thread (x, y) brings row start + x of b, so that a column of b_tile holds the same element throughout. It "
+         "should be row start + y.")  # fmt: skip
 _ONE_LEFT_OUT = "Of the T products of each tile the {} is left out of the sum."
 _LAST_PRODUCT = "Only the last product is left of each sum, where all should be added up."
 TILED_TRAPS = (
@@ -422,10 +440,12 @@ TILED_TRAPS = (
           left=lambda a, r, c, t: _at(a, r // T * T + t % T, t // T * T + r % T)),
     _slip("A tile of b is turned: `b_tile[i][x]` should belong to product start + i and column `column`.",
           right=lambda b, r, c, t: _at(b, t // T * T + c % T, c // T * T + t % T)),
+    _slip(_BY_Y, left=lambda a, r, c, t: _at(a, r, t // T * T + r % T)),
+    _slip(_BY_Y, left=lambda a, r, c, t: _flat(a, r * a.shape[1] + t // T * T + r % T, t < a.shape[1])),
+    _slip(_BY_X, right=lambda b, r, c, t: _at(b, t // T * T + c % T, c)),
     _slip("You read a column after column, as if it were turned. Element (row, i) of a is `a[row * k + i]`.",
           left=lambda a, r, c, t: _flat(a, t * a.shape[0] + r, t < a.shape[1])),
-    _slip("You read b column after column, as if it were turned. Element (i, column) of b is `b[i * n + column]`.",
-          right=lambda b, r, c, t: _flat(b, c * b.shape[0] + t, t < b.shape[0])),
+    _slip(_B_TURNED, right=lambda b, r, c, t: _flat(b, c * b.shape[0] + t, t < b.shape[0])),
     _slip("A row of a has k elements, so row `row` begins at element row * k.",
           left=lambda a, r, c, t: _flat(a, r * (int(c.max()) + 1) + t, t < a.shape[1])),
     _slip("A row of b has n elements, so row start + y begins at element (start + y) * n.",
@@ -554,6 +574,18 @@ def _touching(y: Any, r: int) -> Any:
     return y + r
 
 
+def _scattered(message: str, place: Callable[[Any, Any, Any, Any, int], Any]) -> KernelTrap:
+    """A trap: a result is stored as element place(top, y, r, column, n); where several meet, the largest r's stays."""
+    def wrong(launch: Launch) -> Arrays:
+        c, due = launch.args["c"].ravel().copy(), launch.due["c"]
+        y, column = np.mgrid[:T, :T]
+        for r, top, left in product(range(R), range(0, len(due), R * T), range(0, due.shape[1], T)):
+            c[place(top, y, r, left + column, due.shape[1])] = due[top + r * T + y, left + column]
+        return {"c": c.reshape(due.shape)}
+
+    return KernelTrap(wrong, message)
+
+
 def _first_blocks(launch: Launch) -> Arrays:
     """Every block stores into the first block's rows, and nobody says whose values stay."""
     c = launch.args["c"].copy()
@@ -581,6 +613,13 @@ COLUMN_TRAPS = (
     _some_turns("Only the last tile is in the sums: the turns before it are lost. Add to `sum[r]`, and set it to 0 "
                 "only before the loop.", lambda k: (k - 1) // T * T, lambda k: k),
     _some_turns(_LAST_PRODUCT, lambda k: k - 1, lambda k: k),
+    _scattered(_OVERLAP, lambda top, y, r, column, n: (top + r + y) * n + column),
+    _scattered("The four results are stored in a row, T columns apart. They belong into one column: `sum[r]` into row "
+               "top + r * T + y.", lambda top, y, r, column, n: (top + y) * n + column + r * T),
+    _slip("a_tile is read at column x throughout. Product i needs column i of it.",
+          left=lambda a, r, c, t: _at(a, r, t // T * T + c % T)),
+    _slip("All products of a tile take the same value of b_tile, that of row y. Product i needs row i: read it inside "
+          "the loop over i.", right=lambda b, r, c, t: _at(b, t // T * T + r % T, c)),
     _slip("b_tile is read along its row. The products of column x are `b_tile[i][x]`, i = 0 to T - 1.",
           right=lambda b, r, c, t: _at(b, t // T * T + c % T, c // T * T + t % T)),
     _slip("No value of b_tile is in the products: these are sums of a alone.", right=lambda b, r, c, t: 1),
@@ -686,8 +725,8 @@ def _any_number(registers: int, shared_bytes: int, threads: int) -> float:
     return 1 << 30
 
 
-#: Registers, shared bytes and threads; one resource alone binds. Never 0 bytes: who forgets the 1,024 would divide by
-#: it, and hear of that only.
+#: Registers, shared bytes and threads; one resource alone binds. Never 0 bytes, never less than a warp: who
+#: forgets the 1,024, or rounds warps down, would divide by 0, and hear of that only.
 FIT_SHOWN = [(24, 4096, 512), (37, 512, 128), (64, 20_000, 256), (20, 8, 72), (24, 33_000, 96), (80, 9000, 64),
              (16, 64, 32), (40, 1000, 200), (255, 128, 32), (24, 200, 672), (33, 5056, 40), (90, 16_384, 32),
              (24, 4500, 64), (24, 4350, 40), (24, 4450, 56), (20, 10_496, 64)]  # fmt: skip
@@ -697,7 +736,7 @@ def _fit_cases(rng: np.random.Generator) -> list[tuple[int, int, int]]:
     """Twelve launches in which one resource alone binds."""
     found: list[tuple[int, int, int]] = []
     while len(found) < 12:
-        case = int(rng.integers(16, 129)), int(rng.integers(1, 400)) * 100, int(rng.integers(1, 17)) * 32 - 8
+        case = int(rng.integers(16, 129)), int(rng.integers(1, 400)) * 100, int(rng.integers(2, 17)) * 32 - 8
         if len(occupancy("A100", case[2], case[0], case[1]).bound_by) == 1:
             found.append(case)
     return found
@@ -744,8 +783,32 @@ def _several_slips() -> Iterator[Trap]:
             yield _fit_trap(start + words if len(changed) > 1 else words, **changed)
 
 
+_WHOLE_BLOCKS = "A number of blocks is a whole one: round what fits down, with `//`."
+_WARP_SHARES: tuple[Slip, ...] = (
+    ("", None), ("", lambda r, s, t: 64 / _warps(t)), (_ROUND_WARPS, lambda r, s, t: 64 / (t / 32)))
+_REGISTER_SHARES: tuple[Slip, ...] = (
+    ("", None),
+    ("", lambda r, s, t: 4 * (16_384 // _up(32 * r, 256)) / _warps(t)),
+    (_PARTS, lambda r, s, t: 65_536 / _up(32 * r, 256) / _warps(t)),
+    (_ROUND_WARPS, lambda r, s, t: 4 * (16_384 // _up(32 * r, 256)) / (t / 32)),
+    (_ROUND_WARPS, lambda r, s, t: 65_536 / _up(32 * r, 256) / (t / 32)),
+)
+_SHARED_SHARES: tuple[Slip, ...] = (("", None), ("", lambda r, s, t: 167_936 / _up(s + 1024, 128)))
+
+
+def _fractions() -> Iterator[Trap]:
+    """Blocks that are not whole: `/` for some of the three resources, or for all."""
+    names = "warps", "registers", "shared_memory"
+    for chosen in product(_WARP_SHARES, _REGISTER_SHARES, _SHARED_SHARES):
+        changed = {name: rule for name, (_, rule) in zip(names, chosen, strict=True) if rule}
+        more = sorted({message for message, _ in chosen if message})
+        if changed:
+            yield _fit_trap(" ".join([_WHOLE_BLOCKS, *more]), **changed)
+
+
 FIT_TRAPS = (
     *_several_slips(),
+    *_fractions(),
     _fit_trap(_ROUND_WARPS, warps=lambda r, s, t: 64 // max(1, t // 32),
               registers=lambda r, s, t: 4 * (16_384 // _up(32 * r, 256)) // max(1, t // 32)),
     _fit_trap(_ROUND_WARPS, warps=lambda r, s, t: 64 // (t / 32),
@@ -768,6 +831,10 @@ FIT_TRAPS = (
               registers=lambda r, s, t: 4 * (16_384 // _up(32 * r, 256))),
     _fit_trap("The 1,024 bytes are taken by every block, not once: add them to what a block asks for.",
               shared_memory=lambda r, s, t: (167_936 - 1024) // _up(s, 128)),
+    _fit_trap("1,024 bytes are no unit: add them to what a block asks for, and round the sum up to 128.",
+              shared_memory=lambda r, s, t: 167_936 // _up(s, 1024)),
+    _fit_trap("1,024 bytes are no unit: add them to what a block asks for, and round the sum up to 128.",
+              shared_memory=lambda r, s, t: 167_936 // _up(s + 1, 1024)),
     _fit_trap("The bytes that a block takes are rounded up to 128, not to 1,024.",
               shared_memory=lambda r, s, t: 167_936 // _up(s + 1024, 1024)),
     _fit_trap("The bytes that a block takes are rounded up to 128, not to 256: that is the unit of the registers.",
@@ -779,7 +846,8 @@ FIT_TRAPS = (
     _fit_trap("Registers never bind in your answer. A warp takes 32 times what a thread takes, and `//` and `*` go "
               "from left to right: put what a warp takes in parentheses.", registers=_any_number),
     _fit_trap("Shared memory never binds in your answer.", shared_memory=_any_number),
-    _fit_trap("Warps never bind in your answer: there is room for 64.", warps=_any_number),
+    _fit_trap("Warps never bind in your answer. There is room for 64 of them: for how many blocks is that?",
+              warps=_any_number),
     _fit_trap("The first value should be the number of blocks; this is the number of warps.",
               answer=lambda blocks, binds, t: (blocks * _warps(t), binds)),
     _fit_trap("The first value should be the number of blocks; this is the occupancy.",
@@ -883,6 +951,20 @@ def _roof_cases(rng: np.random.Generator) -> list[tuple[int, int, int]]:
     return found
 
 
+def _searched(tile: int, gflops_per_s: float, gbytes_per_s: float, step: int) -> Any:
+    """The search for the smallest tile goes up from the given one, or from the next multiple of `step` after it."""
+    first, bend = _up(tile, step), 4 * gflops_per_s / gbytes_per_s
+    return *_roofed(tile, gflops_per_s, gbytes_per_s)[:2], first + max(0, _sixteens(bend - first))
+
+
+def _by_area(tile: int, gflops_per_s: float, gbytes_per_s: float,
+             side: Any = lambda peak, bandwidth: np.sqrt(4 * peak / bandwidth)) -> Any:  # fmt: skip
+    """An intensity of tile * tile / 4; a side of None: but not where the smallest tile is asked for."""
+    return _roofed(tile * tile, gflops_per_s, gbytes_per_s, side=side)
+
+
+_AREA = ("Your intensity grows with the area of the tile. A tile has tile² elements, and each serves `tile` products: "
+         "divide the operations by the bytes, and one factor is left.")  # fmt: skip
 _MULTIPLES = "The smallest tile should be a multiple of 16 at the bend or right of it: "
 ROOF_TRAPS = (
     _roof_trap("A product takes two loaded elements, one of A and one of B: your intensity is twice as large as it is.",
@@ -915,6 +997,13 @@ ROOF_TRAPS = (
     _roof_trap(_MULTIPLES + "yours is always the next one, even where the bend is a multiple itself.",
                rounded=lambda s: s // 16 * 16 + 16),
     _roof_trap(_MULTIPLES + "yours is a power of two.", rounded=lambda s: 2 ** int(np.ceil(np.log2(s)))),
+    _roof_trap(_MULTIPLES + "yours is a power of two.", rounded=lambda s: max(16, 2 ** int(np.ceil(np.log2(s))))),
+    *(Trap(partial(_searched, step=step), "Your smallest tile is never below `tile`: the search for it must not begin "
+                                          "there. It depends on the machine only.") for step in (1, 16)),
+    Trap(_by_area, _AREA),
+    Trap(partial(_by_area, side=None), _AREA),
+    Trap(lambda tile, gflops_per_s, gbytes_per_s: (tile / 4, *_roofed(tile, gflops_per_s, gbytes_per_s)[1:]),
+         "The first value is the intensity, in FLOP/byte. How many GFLOP/s is that with this bandwidth?"),
     _roof_trap("Your smallest tile is the bend itself, peak / bandwidth, rounded. That is FLOP/byte; which tile has "
                "that intensity?", side=lambda peak, bandwidth: peak / bandwidth),
     _roof_trap("Your smallest tile is the bend divided by 4. The intensity is tile / 4, so the tile is 4 times the "
