@@ -74,11 +74,13 @@ __all__ = ["ByLaunches", "KernelTrap", "Launch", "Limit", "blank", "by_launches"
 class KernelTrap:
     """A plausible mistake: `wrong(launch)` are the outputs that it leaves, by name, and its cause.
 
-    nan stands for any wrong value, but some wrong element must be as the trap says.
+    nan stands for any wrong value, but some wrong element must be as the trap says. `filled`: the trap is not asked
+    where the sanitizer has seen a place of memory read before it was written, as that is then the cause.
     """
 
     wrong: Callable[[Launch], Mapping[str, Any]]
     message: str
+    filled: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gpucourse.exercises.kernel_cases import KernelTrap
 
 Flags = NDArray[np.bool_]
+WARP = 32
 _STOPS = (sanitize.ENDLESS, sanitize.MISALIGNED, sanitize.ASSERT, sanitize.FAULT)
 
 
@@ -166,8 +167,8 @@ def _owner(trial: Trial, name: str, flat: int) -> tuple[Witness, int] | None:
     linear = _flat(call)
     width = launch.elements[0]
     x, y = (place[-1], place[-2]) if len(place) > 1 else (place[-1], 0)
-    if due.size < launch.elements[0] * launch.elements[1]:
-        return None
+    if due.size // (due.shape[-1] if len(due.shape) > len(place) else 1) != int(np.prod(launch.elements)):
+        return None   # threads are there for something else than elements of this output
     x, y = (x + y * width, 0) if linear else (x, y)
     (bx, tx), (by, ty) = divmod(x, call.block[0]), divmod(y, call.block[1])
     if bx >= call.grid[0] or by >= call.grid[1]:
@@ -209,7 +210,7 @@ def _guard_message(launch: Launch, witness: Witness, touches: Touches) -> str:
         width, height, _ = launch.elements
         return (f"{text}The guard lets a row or column pass that `{touches.name}` does not have: it has {height} rows "
                 f"and {width} columns.")  # fmt: skip
-    beyond = _beyond(witness, launch, touches.thread)
+    beyond = _beyond_elements(witness, launch, touches)
     if beyond and all(found == [limit] and room > limit + 1 for _, found, limit, room in beyond):
         letter, (_, _, limit, _) = beyond[0][0], beyond[0]
         turned = "Should `<=` be `<`?" if "<=" in source else f"Only those below {limit} may pass."
@@ -217,8 +218,8 @@ def _guard_message(launch: Launch, witness: Witness, touches: Touches) -> str:
     if len(beyond) == 1 and not _flat(witness.call):
         letter, found, limit, _ = beyond[0]
         size = {"x": "width", "y": "height", "z": "depth"}[letter]
-        return f"{text}There {letter} is {found[0]} or more, and the {size} is {limit}: the guard does not stop {them}."
-    return f"{text}{have} no element, and the guard does not stop {them}."
+        return f"{text}There {letter} is {found[0]} or more, and the {size} is {limit}: no guard stops {them}."
+    return f"{text}{have} no element, and no guard stops {them}."
 
 
 def _turned(witness: Witness, launch: Launch) -> bool:
@@ -245,6 +246,18 @@ def _beyond(witness: Witness, launch: Launch, threads: Ints) -> list[tuple[str, 
     return found
 
 
+def _beyond_elements(witness: Witness, launch: Launch, touches: Touches) -> list[tuple[str, list[int], int, int]]:
+    """As `_beyond`; where several threads share an element, a warp a row say, by its index and not by theirs."""
+    elements, size = int(np.prod(launch.elements)), np.size(next(iter(launch.due.values())))
+    if not _flat(witness.call) or elements in (touches.length, size):
+        return _beyond(witness, launch, touches.thread)
+    share, rest = divmod(elements, touches.length)
+    if rest or not share:
+        return []
+    out = np.unique(touches.index).tolist()
+    return [("the index", out, touches.length, _threads(witness.call) // share)]
+
+
 def _threads(call: Call) -> int:
     return int(np.prod(call.grid) * np.prod(call.block))
 
@@ -268,10 +281,17 @@ def loop_left(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
                 stores = touches.where(touches.writes & ~touches.outside)
                 threads, places = len(np.unique(stores.thread)), np.unique(stores.index)
                 if threads > 1 and len(places) > 1 and len(_pairs(stores)) == threads * len(places):
-                    text = f"Each of {threads} threads writes {spans(touches.name, places, trial.launch.due[name])}"
-                    text += _bracket(in_line(witness.call, int(stores.line[0])), trial.launch.about)
-                    return f"{text}. The loop over the elements is still there; a thread is one round of it."
+                    text = _bracket(in_line(witness.call, int(stores.line[0])), trial.launch.about)
+                    which = spans(touches.name, places, trial.launch.due[name])
+                    verb, advice = _LOOPS["atomic" in text]
+                    return f"Each of {threads} threads {verb} {which}{text}. {advice}"
     return None
+
+
+_LOOPS = {   # whether the stores are atomic -> what the threads do, and what to do about it
+    False: ("writes", "The loop over the elements is still there; a thread is one round of it."),
+    True: ("updates", "One thread of a block is enough for each of them: share them out among the threads."),
+}
 
 
 def trapped(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
@@ -279,7 +299,9 @@ def trapped(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
     differing = [trial for trial in trials if trial.wrong]
     if not differing or any(trial.stopped for trial in differing):
         return None
-    return next((trap.message for trap in traps if _explains(trap, differing)), None)
+    unfilled = any(trial.sanitized.found(sanitize.UNINITIALIZED) for trial in trials)
+    asked = [trap for trap in traps if not (trap.filled and unfilled)]
+    return next((trap.message for trap in asked if _explains(trap, differing)), None)
 
 
 def _explains(trap: KernelTrap, differing: list[Trial]) -> bool:
@@ -338,8 +360,20 @@ def _far_away(trial: Trial, call: Call, finding: Finding) -> str:
         return f"{_capital(_plain(call, finding.message))}{tail}"
     last = known.get(finding.array or "", int(told[3])) - 1
     text = f"{_capital(_who(call, finding.block, finding.thread))} {told[1]} `{finding.array}[{told[2]}]`"
-    text += ", before its first element" if int(told[2]) < 0 else f", but its last element is `{finding.array}[{last}]`"
-    return text + tail
+    if last < 0:
+        return (f"{text}, but `{finding.array}` has no elements: `extern __shared__` leaves its size to the launch, "
+                f"and the launch gives it none{tail} Put its size between the brackets, without `extern`.")  # fmt: skip
+    if int(told[2]) < 0:
+        return f"{text}, before its first element{tail}{_signed_byte(trial, call, int(told[2]))}"
+    return f"{text}, but its last element is `{finding.array}[{last}]`{tail}"
+
+
+def _signed_byte(trial: Trial, call: Call, index: int) -> str:
+    """A negative index of -128 or more where an input has bytes and the kernel a `char`: advice, or ""."""
+    bytes_in = any(array.dtype == np.uint8 for array in trial.launch.arrays.values())
+    if not bytes_in or index < -128 or not re.search(r"(?<!unsigned )\bchar\b", call.program.source):
+        return ""
+    return " A `char` goes from -128 to 127: in it, bytes from 128 on are negative. Is one left without `unsigned`?"
 
 
 def stopped(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
@@ -371,11 +405,28 @@ def unwritten_read(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | 
     for trial, call, finding in _findings(trials, (sanitize.UNINITIALIZED,)):
         who, details = _who(call, finding.block, finding.thread), _details(trial, call, finding)
         text = f"{_capital(who)} reads `{finding.array}[{finding.index}]` before anything was written there{details}."
-        adds = re.search(r"\+=|-=|\*=", quoted(call.program.source, finding.line))
         if " (shared)" in finding.message:
-            return f"{text} Should it have been filled, or does the guard let a thread pass that has no element?"
-        return text + (f" `{adds[0]}` uses what is there; `=` stores." if adds else "")
+            return f"{text} Should it have been filled{_place_of_nobody(call, finding)}"
+        return text + _uses(quoted(call.program.source, finding.line))
     return None
+
+
+def _place_of_nobody(call: Call, finding: Finding) -> str:
+    """The end of the question who should have filled a place of shared memory."""
+    threads = int(np.prod(call.block))
+    rows = re.search(rf"\b{finding.array}\s*\[[^\]]*\]\s*\[", call.program.source)   # padded, say: no such numbers
+    if rows or finding.index is None or finding.index < threads:
+        return ", or does the guard let a thread pass that has no element?"
+    return (f"? The block has only {threads} threads: either the index goes too far, or a thread has several places to "
+            "fill.")  # fmt: skip
+
+
+def _uses(line: str) -> str:
+    """What in a line takes what stands in memory and goes on from there, or ""."""
+    adds = re.search(r"\+=|-=|\*=", line)
+    if "atomic" in line:
+        return " An atomic update goes on from what is there, and nothing is: one thread should store the result."
+    return f" `{adds[0]}` uses what is there; `=` stores." if adds else ""
 
 
 def race_of_idle(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
@@ -432,8 +483,21 @@ def _collides(trial: Trial, call: Call, finding: Finding) -> str:
     lost = _left_out(trial, finding)
     return lost and (
         f"{_capital(_both(call, finding))} have the same element, `{finding.array}[{finding.index}]`"
-        f"{_details(trial, call, finding)}, while nobody writes {lost}. "
-        "The index must be different for every thread of the launch.")  # fmt: skip
+        f"{_details(trial, call, finding)}, while nobody writes {lost}. {_whose(trial, call, finding)}")
+
+
+def _whose(trial: Trial, call: Call, finding: Finding) -> str:
+    """For whom the index of the array of a race must be different."""
+    target = _target(trial, finding)
+    size, elements = target[1].length if target else 0, int(np.prod(trial.launch.elements))
+    blocks = int(np.prod(call.grid))
+    if size == blocks < _threads(call):
+        return "The index must be different for every block."
+    if elements == size * WARP:
+        return "The index must be different for every warp."
+    if elements == size:
+        return "The index must be different for every thread of the launch."
+    return "Each element should have one thread that writes it."
 
 
 def _unordered(trial: Trial, call: Call, finding: Finding) -> str:
@@ -443,8 +507,21 @@ def _unordered(trial: Trial, call: Call, finding: Finding) -> str:
     other = in_line(call, finding.other_line) if finding.other_line != finding.line else "the same line"
     place = f"`{finding.array}[{finding.index}]`{_bracket(in_line(call, finding.line))}"
     elsewhere = finding.kind == sanitize.RACE_BETWEEN_BLOCKS and "read" in now + then
+    remedy = _READ_ELSEWHERE if elsewhere else _special(trial, call, finding, now, then) or _REMEDY[finding.kind]
     return (f"A race: {first} {now} {place}, {second} {then} it{_bracket(other)}, and nothing says which comes first. "
-            f"{_READ_ELSEWHERE if elsewhere else _REMEDY[finding.kind]}")  # fmt: skip
+            f"{remedy}")  # fmt: skip
+
+
+def _special(trial: Trial, call: Call, finding: Finding, now: str, then: str) -> str:
+    """The remedy of a race within a block that a barrier between the two lines does not end."""
+    if finding.kind != sanitize.RACE:
+        return ""
+    other = quoted(call.program.source, finding.other_line)
+    if now == "reads" and re.search(rf"atomic\w+\s*\(\s*&\s*{finding.array}\b", other):
+        return "Others may still add to it: read it behind a `__syncthreads()` that all pass after their last update."
+    if "read" not in now + then and finding.line == finding.other_line and _target(trial, finding):
+        return f"Let only one thread write an element of `{finding.array}`."
+    return ""
 
 
 _RACE_CAUSES = (_updates, _collides, _unordered)
@@ -522,6 +599,8 @@ def _not_written_message(trial: Trial, name: str, blank: Ints) -> str:
     witness, thread = own
     who = people(witness, np.array([thread]))
     mine = [t.index[(t.thread == thread) & t.writes] for w, t in trial.touches(name) if w is witness]
+    if any((index - blank[0]) % count == 0 for index in mine[0]):   # it goes on to further elements, and left one out
+        return text
     did = f"writes `{name}[{int(mine[0][0])}]` instead" if len(mine[0]) else "writes nothing"
     return f"{text} {_capital(who)}, which should have written {element(name, due, int(blank[0]))}, {did}."
 
@@ -542,8 +621,17 @@ def wrong_value(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | Non
             got, due = trial.sanitized.outputs[name], np.asarray(trial.launch.due[name])
             if got is None or (got.shape, got.dtype) != (due.shape, due.dtype):
                 return f"{_returned(trial, got, due)} ({trial.launch.about})."
-            return f"{_difference(name, got, due, wrong)} ({trial.launch.about}).{_writer(trial, name, wrong)}"
+            text = f"{_difference(name, got, due, wrong)} ({trial.launch.about}).{_writer(trial, name, wrong)}"
+            return text + _whole_numbers(got[wrong], due[wrong])
     return None
+
+
+def _whole_numbers(got: Any, due: Any) -> str:
+    """Floats that are whole numbers throughout, and different ones, where fractions are due: a variable is an int."""
+    if got.dtype.kind != "f" or not np.isfinite(got).all() or len(np.unique(got)) < 2 or not (abs(got) < 1e9).all():
+        return ""
+    whole = (got == np.round(got)).all() and not (due == np.round(due)).any()
+    return " These are whole numbers throughout: is a variable an `int` that should be a `float`?" if whole else ""
 
 
 def _returned(trial: Trial, got: Any, due: Any) -> str:

@@ -133,27 +133,31 @@ def parts(x: Any, block: int) -> list[Any]:
     return [x[first : first + block] for first in range(0, x.size, block)]
 
 
-def _by_block(wrong: Callable[[Any, int], Any], message: str) -> KernelTrap:
+def _by_block(wrong: Callable[[Any, int], Any], message: str, filled: bool = False) -> KernelTrap:
     """A trap whose outputs are, block by block, `wrong(the block's part of x, threads of a block)`, joined."""
 
     def outputs(launch: Launch) -> dict[str, Any]:
         found = [np.atleast_1d(wrong(part, launch.block[0])) for part in parts(launch.args["x"], launch.block[0])]
         return {"out": np.concatenate(found).astype(launch.due["out"].dtype)}
 
-    return KernelTrap(outputs, message)
+    return KernelTrap(outputs, message, filled)
 
 
 def _start(value: float, called: str) -> tuple[KernelTrap, KernelTrap]:
-    """The traps of a maximum that begins at `value`: in the last block only, or in all."""
+    """The traps of a maximum that begins at `value`, in the last block only or in all; 0 is also what nobody wrote."""
     return (
         _by_block(lambda part, block: max(part.max(), value) if part.size < block else part.max(),
                   f"In the last block {called} wins over its elements: the places of `s` that belong to threads beyond "
-                  "n must be filled, and with what is below every number that x can hold."),
+                  "n must be filled with what is below every number that x can hold.", filled=True),
         _by_block(lambda part, block: max(part.max(), value),
                   f"Here the elements are all lower, and {called} wins. Where does it come from? What a maximum begins "
-                  "with must be below every number that x can hold, and each place of `s` that is read must be "
-                  "filled."),
+                  "with must be below every number that x can hold.", filled=True),
     )  # fmt: skip
+
+
+def _with_lowest(join: Callable[[Any], Any]) -> Callable[[Any, int], Any]:
+    """What `join` makes of a block's elements and, where it has fewer than threads, of -inf."""
+    return lambda part, block: join(part) if part.size == block else -np.inf
 
 
 MAXIMUM = Problem(
@@ -174,8 +178,8 @@ MAXIMUM = Problem(
         "Take the sum's kernel and ask of each line: what does it become for a maximum? 0 changes no sum. Which number "
         "changes no maximum?",
         "Every thread fills its place of `s`, whether it has an element or not. Then halves: each thread of the first "
-        "half keeps the larger of its own and the one `half` places further on. A barrier after each write, outside of every "
-        "`if`.",
+        "half keeps the larger of its own and the one `half` places further on. A barrier after each write, outside of "
+        "every `if`.",
         "`for (int half = blockDim.x / 2; half > 0; half /= 2) { if (t < ___) s[t] = fmaxf(s[t], ___); ___; }` and "
         "before it `s[t] = i < n ? x[i] : ___;` with its barrier.",
     ),
@@ -194,7 +198,7 @@ MAXIMUM = Problem(
             _by_block(lambda part, block: part[0], "`out` has each block's first element: the elements of the other "
                                                    "threads have not been compared with it."),
             _by_block(lambda part, block: part[::2].max(), "Elements at odd places of a block are left out: the last "
-                                                           "round of the loop, where `half` is 1, is missing."),
+                                                           "round, in which neighbors are compared, is missing."),
             _by_block(lambda part, block: part[: block // 2].max(), "The second half of each block is left out: by how "
                                                                     "much are the two halves apart in the first "
                                                                     "round?"),
@@ -203,7 +207,10 @@ MAXIMUM = Problem(
             _by_block(lambda part, block: part[:WARP].max(), "`out` has the maximum of each block's first warp. Who "
                                                              "brings the other warps' together?"),
             _by_block(lambda part, block: part.sum(), "These are the sums of the blocks, not their maxima."),
+            _by_block(_with_lowest(np.sum), "These are the sums of the blocks, not their maxima."),
             _by_block(lambda part, block: part.min(), "These are the smallest elements of the blocks."),
+            _by_block(_with_lowest(np.min), "These are the smallest elements of the blocks, and in the last one "
+                                            "-infinity. Which of two numbers should be kept?"),
             KernelTrap(lambda launch: {"out": np.full_like(launch.due["out"], launch.args["x"].max())},
                        "Every `out[b]` is the maximum of all of x. It should be that of block b's elements."),
             KernelTrap(lambda launch: {"out": np.append(launch.due["out"][:-1],
@@ -298,6 +305,13 @@ def _summed(x: Any, distances: Sequence[int] = (16, 8, 4, 2, 1)) -> Any:
     return value
 
 
+def _rows_of(x: Any, step: int) -> Any:
+    """The sum of every `step`-th row; nothing is written for the others."""
+    wrong = blank(len(x))
+    wrong[::step] = x[::step].astype(np.float64).sum(axis=1)
+    return wrong
+
+
 def _warp_trap(wrong: Callable[[Any], Any], message: str) -> KernelTrap:
     return KernelTrap(lambda launch: {"out": wrong(launch.args["x"]).astype(np.float32)}, message)
 
@@ -307,7 +321,7 @@ WARP_SUM = Problem(
     title="A warp adds up a row",
     task=(
         "Each warp adds up one row of a matrix: first every lane its share of the columns, then the 32 lanes theirs by "
-        "`__shfl_down_sync`. No shared memory, and only lane 0 stores."
+        "`__shfl_down_sync`. Neighboring lanes read neighboring columns; no shared memory, and only lane 0 stores."
     ),
     spec=(
         "`x`: rows x columns floats, row after row; `out[r]`: the sum of row r. Any number of rows and columns, at "
@@ -351,6 +365,12 @@ WARP_SUM = Problem(
             _warp_trap(lambda x: x[:, :WARP].astype(np.float64).sum(axis=1), "Columns from 32 on are left out: a lane "
                                                                              "has to go on to columns lane + 32, lane "
                                                                              "+ 64, …"),
+            _warp_trap(lambda x: x[:, : x.shape[1] // WARP * WARP].astype(np.float64).sum(axis=1),
+                       "The last columns are left out, those behind the last multiple of 32: columns / 32 is a whole "
+                       "number, and its remainder is lost."),
+            _warp_trap(lambda x: _rows_of(x, ROWS_A_BLOCK), "Only the first warp of each block stores its sum: "
+                                                            "`threadIdx.x` is 0 in one thread of the block, and each "
+                                                            "warp has a lane 0."),
             _warp_trap(lambda x: np.full(len(x), np.nan), "`out` is nan: a lane has asked for the value of one that is "
                                                           "not there, and what it gets is undefined. All 32 lanes must "
                                                           "come to each shuffle; a lane without columns comes with 0."),
@@ -431,6 +451,19 @@ def _one_each(launch: Launch) -> dict[str, Any]:
     return {"counts": launch.args["counts"] + _counted(launch.args["x"][: launch.grid[0] * launch.block[0]])}
 
 
+def _stride_of_a_block(launch: Launch) -> dict[str, Any]:
+    """Each block goes on by its own threads only: it counts all from its first element on."""
+    x, block = launch.args["x"], launch.block[0]
+    return {"counts": launch.args["counts"] + sum(_counted(x[b * block :]) for b in range(launch.grid[0]))}
+
+
+def _own_place(launch: Launch) -> dict[str, Any]:
+    """Thread t adds all of its bins to `counts[t]`."""
+    grown, block = launch.due["counts"] - launch.args["counts"], launch.block[0]
+    sums = np.pad(grown, (0, -BINS % block)).reshape(-1, block).sum(axis=0)
+    return {"counts": launch.args["counts"] + np.pad(sums, (0, BINS))[:BINS].astype(np.int32)}
+
+
 HISTOGRAM = Problem(
     id="06.4",
     title="A histogram with a copy for each block",
@@ -467,6 +500,10 @@ HISTOGRAM = Problem(
                                   "from `counts`: each thread has to see to several."),
             KernelTrap(_one_each, "Each thread has counted one element only: keep the loop that goes on to further "
                                   "ones."),
+            KernelTrap(_stride_of_a_block, "Together the counts grow by more than n: several blocks count the same "
+                                           "elements. How many threads has the whole grid?"),
+            KernelTrap(_own_place, "Thread t has brought all of its bins to `counts[t]`. Bin b of the copy belongs to "
+                                   "`counts[b]`."),
             KernelTrap(lambda launch: {"counts": _counted(launch.args["x"])},
                        "What stood in `counts` before is lost: the block's numbers are to be added to it."),
             KernelTrap(lambda launch: {"counts": launch.args["counts"]}, "`counts` is as it was before: who brings the "
@@ -515,7 +552,7 @@ SCAN_SOLUTION = SCAN_STUB.replace("+ t;\n\n", "+ t;\n" + SCAN_BODY)
 
 def make_scans(rng: np.random.Generator) -> Sequence[Launch]:
     """Blocks of one warp, of several, of 1,024 threads; last blocks with few elements."""
-    small = [_scan(rng, *shape) for shape in ((600, 256), (50, 32), (3, 64), (257, 128), (1000, 1024))]
+    small = [_scan(rng, *shape) for shape in ((600, 256), (600, 128), (50, 32), (3, 64), (257, 128), (1000, 1024))]
     return timed_at(lambda: _scan(rng, FULL, 256), small)
 
 
@@ -547,6 +584,31 @@ def _by_warps(part: Any) -> Any:
 def _moved(part: Any, block: int) -> Any:
     """What is left if each round replaces a place by what stands d before it: all distances together."""
     return np.pad(part, (block - 1, 0))[: part.size]
+
+
+def _warp_sums(part: Any) -> Any:
+    """The total of each warp, in the place of each of its elements."""
+    return np.repeat(np.add.reduceat(part, range(0, part.size, WARP)), WARP)[: part.size]
+
+
+def _one_warp_before(part: Any) -> Any:
+    """A warp's running sums, and the total of the warp before it."""
+    return _by_warps(part) + np.pad(_warp_sums(part), (WARP, 0))[: part.size]
+
+
+def _own_again(part: Any, block: int) -> Any:
+    """Shuffles in which a lane that has nobody below it adds its own value again; the totals are added rightly."""
+    value = np.pad(part, (0, block - part.size)).reshape(-1, WARP)
+    for d in _doubling(1, WARP):
+        value = value + np.concatenate([value[:, :d], value[:, :-d]], axis=1)
+    before = np.cumsum(value[:, -1]) - value[:, -1]
+    return (value + before[:, None]).reshape(-1)[: part.size]
+
+
+def _up_sweep(part: Any, block: int) -> Any:
+    """A tree of sums: place k has that of as many elements as the largest power of two in k + 1 says."""
+    place, total = np.arange(1, part.size + 1), np.pad(np.cumsum(part), (1, 0))
+    return total[place] - total[place - (place & -place)]
 
 
 SCAN = Problem(
@@ -588,6 +650,15 @@ SCAN = Problem(
             _by_block(lambda part, block: _rounds_with(part, _doubling(1, WARP)),
                       "Each result is the sum of at most 32 elements: the distance must go on doubling up to the size "
                       "of the block."),
+            _by_block(lambda part, block: _rounds_with(part, _doubling(1, 256)),
+                      "Each result is the sum of at most 256 elements: a block has up to 1,024."),
+            _by_block(lambda part, block: _one_warp_before(part), "To a warp's own sums only the total of the warp "
+                                                                  "before it is added. Those of all warps before it "
+                                                                  "belong there."),
+            _by_block(_own_again, "`out[0]` is 32 times `x[0]`: a lane that has no lane so far below it gets its own "
+                                  "value from `__shfl_up_sync`, and must not add that."),
+            _by_block(_up_sweep, "This is a tree on its way up: the totals stand at its nodes, and nobody has brought "
+                                 "them down to the elements between."),
             _by_block(lambda part, block: _by_warps(part), "The sums begin anew at each warp: the totals of the warps "
                                                            "before are missing."),
             _by_block(lambda part, block: np.cumsum(part[::-1])[::-1], "These are the sums from an element to the end "
@@ -725,7 +796,24 @@ def _normal(x: Any, most: Any, summed: Any = slice(None)) -> Any:
 
 
 def _soft_trap(wrong: Callable[[Any, int], Any], message: str) -> KernelTrap:
-    return KernelTrap(lambda launch: {"out": wrong(launch.args["x"], launch.block[0]).astype(np.float32)}, message)
+    def outputs(launch: Launch) -> dict[str, Any]:
+        return {"out": wrong(launch.args["x"], launch.block[0]).astype(np.float32)}
+
+    return KernelTrap(outputs, message, filled=True)
+
+
+def _powers(x: Any, most: Any = None) -> Any:
+    """exp(x - most), by default each row's largest; float32."""
+    return np.exp(x - (_most(x) if most is None else np.float32(most)), dtype=np.float32)
+
+
+def _soft(x: Any) -> Any:
+    return _normal(x, _most(x))
+
+
+def _unwritten(values: Any, where: Any) -> Any:
+    """`values` with those `where` nobody has written."""
+    return np.where(where, blank(values.shape), values)
 
 
 def _most(x: Any) -> Any:
@@ -740,6 +828,14 @@ def _own(x: Any, block: int, join: Callable[..., Any], nothing: float) -> Any:
     return join(padded.reshape(rows, -1, block), axis=1)[:, np.arange(columns) % block]
 
 
+def _begins_at(least: float) -> KernelTrap:
+    """The trap of a maximum that is never below `least`."""
+    return _soft_trap(lambda x, block: _normal(x, np.maximum(_most(x), np.float32(least))),
+                      "The maximum begins too high: in a row whose numbers are far below that, every power is 0, and "
+                      "so is their sum. What is below all numbers that x can hold?")  # fmt: skip
+
+
+ONE_ROUND = "Columns are left out, all from blockDim.x on: each thread has to go on to further ones, block by block."
 SOFTMAX = Problem(
     id="06.6",
     title="Softmax in one kernel",
@@ -771,17 +867,12 @@ SOFTMAX = Problem(
     judge=by_launches(
         make_softmaxes,
         traps=(
-            _soft_trap(lambda x, block: _normal(x, np.maximum(_most(x), np.float32(-1e30))),
-                       "In a row of numbers near -3e38 the maximum begins above all of them, so that every power is 0, "
-                       "and so is their sum. What is below all numbers that x can hold?"),
-            _soft_trap(lambda x, block: _normal(x, np.maximum(_most(x), 0)),
-                       "The maximum begins at 0 or higher, above all numbers of a negative row. What is below all "
-                       "numbers?"),
+            _soft_trap(lambda x, block: _normal(x, x.max()), "The maximum is that of the whole matrix, and rows far "
+                                                             "below it become 0 / 0. Each row has its own."),
+            *map(_begins_at, (-1e30, -500, 0)),
             _soft_trap(lambda x, block: _normal(x, np.float32(0)),
                        "exp of a large number is inf, exp of a very negative one is 0, and inf / inf and 0 / 0 are "
                        "nan. Subtract the row's largest number first."),
-            _soft_trap(lambda x, block: _normal(x, x.max()), "The maximum is that of the whole matrix, and rows far "
-                                                             "below it become 0 / 0. Each row has its own."),
             _soft_trap(lambda x, block: _normal(x, _most(x[:, :block])), "The maximum comes from the first columns "
                                                                          "only, as many as a block has threads. What "
                                                                          "stands further on overflows."),
@@ -790,6 +881,23 @@ SOFTMAX = Problem(
             _soft_trap(lambda x, block: np.exp(x - _most(x)) / _own(np.exp(x - _most(x)), block, np.sum, 0),
                        "Each thread divides by the sum of its own columns. Where is that of the whole row?"),
             _soft_trap(lambda x, block: _normal(x, x[:, :1]), "You subtract the row's first number, not its largest."),
+            _soft_trap(lambda x, block: _unwritten(_soft(x), np.arange(x.shape[1]) >= block), ONE_ROUND),
+            _soft_trap(lambda x, block: np.hstack([_soft(x[:, :block]), blank(x[:, block:].shape)]), ONE_ROUND),
+            _soft_trap(lambda x, block: _unwritten(_soft(x), np.isneginf(x)),
+                       "Where x is -inf nothing is written. `out` must be 0 there, and exp(-inf) is."),
+            _soft_trap(lambda x, block: np.append(_soft(x)[:, 0], blank(x.size - len(x))).reshape(x.shape),
+                       "Each block has written one number only, to `out[blockIdx.x]`. It should write a whole row."),
+            _soft_trap(lambda x, block: np.broadcast_to(_soft(x[:1]), x.shape),
+                       "All rows are row 0's: every block reads the first row of x."),
+            _soft_trap(lambda x, block: _powers(x, 0) / _powers(x).sum(axis=1, keepdims=True),
+                       "m is subtracted in the powers that are added up, not in those that are divided by the sum."),
+            _soft_trap(lambda x, block: _powers(x) / _own(_powers(x), block, np.sum, 0).max(axis=1, keepdims=True),
+                       "You divide by the largest of the threads' sums. The second tree must add them."),
+            _soft_trap(lambda x, block: _powers(x) / _own(_powers(x), block, np.sum, 0)[:, : block : 2].sum(
+                       axis=1, keepdims=True),
+                       "The sums of threads 1, 3, 5, … are left out: the last round of the second tree is missing."),
+            _soft_trap(lambda x, block: _powers(x) / (_powers(x).sum(axis=1, keepdims=True) + block * _most(x)),
+                       "The sum is too large by m for each thread: what does a thread's sum begin with?"),
             _soft_trap(lambda x, block: _normal(x, _most(x), slice(block)), "The sum has the first columns only, as "
                                                                             "many as a block has threads."),
             _soft_trap(lambda x, block: _normal(x, _most(x), slice(0, None, block)), "You divide by the sum that "
@@ -802,9 +910,9 @@ SOFTMAX = Problem(
             _soft_trap(lambda x, block: x - _most(x) - np.log(np.exp(x - _most(x)).sum(axis=1, keepdims=True)),
                        "This is the logarithm of the softmax."),
             _soft_trap(lambda x, block: np.full(x.shape, np.nan), "There is nan in `out`: it comes from inf / inf, 0 / "
-                                                                  "0, 0 * inf or -inf - -inf. A thread without "
-                                                                  "columns, or with -inf only, has -inf as its "
-                                                                  "maximum."),
+                                                                  "0, 0 * inf or inf - inf. Can a sum be 0, or what "
+                                                                  "is subtracted inf or -inf, as in a thread whose "
+                                                                  "columns are all -inf?"),
         ),
         limits=(
             Limit("global_load_requests", lambda launch: 2 * _warps(launch) + 4 * _row_requests(launch),

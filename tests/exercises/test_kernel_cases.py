@@ -70,7 +70,7 @@ FAULTS = {
                  "Threads 232 to 255 of block 3 write past the end of `out`", "n = 1000", "where is the guard?"),
     "guard one too far": (line("if (i <= n) out[i] = a * x[i];"), "Thread 232 of block 3", "Should `<=` be `<`?"),
     "guard with another bound": (line("if (i < 1010) out[i] = a * x[i];"),
-                                 "Threads 232 to 241 of block 3", "the guard does not stop them"),
+                                 "Threads 232 to 241 of block 3", "no guard stops them"),
     "index one too far": (line("if (i < n) out[i] = a * x[i + 1];"), "Thread 231 of block 3 reads `x[1000]`",
                           "last element is `x[999]`", "line 4", "not the guard but the index"),
     "index before the beginning": (line("if (i < n) out[i - 2] = a * x[i];"),
