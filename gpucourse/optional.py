@@ -183,7 +183,7 @@ class Place:
 
 
 def place(name: str, system: System = backend.THIS_MACHINE) -> Place:
-    """Say where a road runs here: CUDA C, numba, OpenCL, Triton, torch.compile or PyTorch; imported already.
+    """Say where a road that is imported runs: CUDA C, numba, OpenCL, Triton, torch.compile, PyTorch, step by step.
 
     >>> place("CUDA C").words       # doctest: +SKIP
     "the course's simulator"
@@ -224,6 +224,7 @@ _PLACES: dict[str, Callable[[System], Place]] = {
     "Triton": _triton_place,
     "torch.compile": lambda system: _gpu_or("the CPU, in C++", True, backend.torch_device().type == "cuda"),
     "PyTorch": lambda system: _gpu_or("the CPU", True, backend.torch_device().type == "cuda"),
+    "step by step": lambda system: place("PyTorch", system),
 }
 
 

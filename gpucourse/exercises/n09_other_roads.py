@@ -697,18 +697,15 @@ CHOICES = {
     "library": "CUDA C",
 }
 SITUATIONS = {
-    "rows": "the softmax of every row of a matrix, one step of a PyTorch model that people run on NVIDIA's and AMD's "
-            "cards and on Macs; a colleague offers a kernel that is as fast as any",
-    "layers": "a PyTorch model on NVIDIA and AMD; the profile shows that chains of additions, masks and tanh take half "
-              "of the time, five kernels each",
-    "attention": "a new kind of attention in PyTorch, for NVIDIA and AMD servers; torch.compile leaves it in four "
-                 "kernels, which hand large matrices to each other; one would do, tile by tile",
-    "camera": "a filter in a program that customers install; written in C++, it must use what their PCs have, cards "
-              "of any maker or the processor alone",
-    "particles": "a NumPy program on a workstation with an NVIDIA card; each particle walks a tree of its own and "
-                 "stops when it likes; those who will look after the program write Python only",
-    "library": "the innermost kernel of a C++ library for NVIDIA's cards; a version on blocks is written, and its "
-               "compiler lays the data out in shared memory otherwise than you have found to be best",
+    "rows": "the softmax of rows in a PyTorch model for NVIDIA, AMD and Macs; a colleague offers a fast kernel",
+    "layers": "a PyTorch model on NVIDIA and AMD; chains of additions, masks and tanh take half of the time",
+    "attention": "a new kind of attention in PyTorch, on NVIDIA and AMD; torch.compile leaves it in four kernels, "
+                 "which hand large matrices to each other",
+    "camera": "a filter in a C++ program for customers' PCs, with cards of any maker or none",
+    "particles": "a NumPy program and an NVIDIA card; each particle walks a tree of its own; those who look after the "
+                 "program write Python only",
+    "library": "the innermost kernel of a C++ library for NVIDIA; a version on blocks is there, but you know a better "
+               "layout for its shared memory",
 }  # fmt: skip
 CHOICE_HEAD = f"# the roads: {', '.join(ROADS)}\n"
 NO_TENSORS = "PyTorch's tensors do not live in OpenCL buffers: they would be copied there and back."
