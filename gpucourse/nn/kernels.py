@@ -109,10 +109,12 @@ void fused_adam(float* p, const float* g, float* m, float* s, long long n, float
 {
     long long step = (long long)gridDim.x * blockDim.x;
     for (long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; i < n; i += step) {
-        float gradient = g[i] + decay * p[i];
-        m[i] = b1 * m[i] + (1 - b1) * gradient;
-        s[i] = b2 * s[i] + (1 - b2) * gradient * gradient;
-        p[i] -= lr / correction1 * m[i] / (sqrt(s[i] / correction2) + eps);
+        float weight = p[i], gradient = g[i] + decay * weight;
+        float mean = b1 * m[i] + (1 - b1) * gradient;
+        float square = b2 * s[i] + (1 - b2) * gradient * gradient;
+        m[i] = mean;
+        s[i] = square;
+        p[i] = weight - lr / correction1 * mean / (sqrt(square / correction2) + eps);
     }
 }
 """)

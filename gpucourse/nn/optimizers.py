@@ -100,13 +100,13 @@ class Adam(Optimizer):
         eps: float = 1e-8, weight_decay: float = 0.0, decoupled: bool = False,
     ) -> None:
         super().__init__(parameters, lr, 0.0 if decoupled else weight_decay)
-        self.shrink = lr * weight_decay if decoupled else 0.0
+        self.decoupled = weight_decay if decoupled else 0.0
         self.betas, self.eps, self.means, self.squares = betas, eps, self.zeros(), self.zeros()
 
     def update(self, number: int, value: Array, gradient: Array) -> None:
         """One step."""
         m, s, (b1, b2) = self.means[number], self.squares[number], self.betas
-        value *= 1 - self.shrink
+        value *= 1 - self.lr * self.decoupled
         m *= b1
         m += (1 - b1) * gradient
         s *= b2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucourse import backend, cp, sanitize
+from gpucourse import backend, cp, profile, sanitize
 from gpucourse.errors import CourseError
 from gpucourse.nn import kernels
 
@@ -130,6 +130,15 @@ def test_the_kernels_are_clean_under_the_sanitizer():
     assert set(launches) == set(kernels.RUNGS)
     for name, (blocks, args) in launches.items():
         assert sanitize(kernels.made(name, "float32", cp), (blocks,), (kernels.BLOCK,), args).ok, name
+
+
+def test_fused_adam_reads_each_array_once_and_writes_each_once():
+    n = 1024                                                             # 128 sectors an array
+    numbers = [np.float32(v) for v in (0.1, 0.9, 0.99, 1e-8, 0.1, 0.1, 0.01)]
+    made = profile(kernels.made("fused_adam", "float32", cp), (8,), (kernels.BLOCK,),
+                   (*arrays(n, n, n, n), np.int64(n), *numbers))  # fmt: skip
+    assert made.global_load_sectors == 4 * n // 8
+    assert made.global_store_sectors == 3 * n // 8
 
 
 # --- what is refused --------------------------------------------------------------------------------------

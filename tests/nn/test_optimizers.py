@@ -62,6 +62,20 @@ def test_every_step_is_pytorchs(name, xp):
     assert moved > 0.1, "the parameters hardly moved, so that the comparison would say nothing"
 
 
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_rate_that_changes_is_obeyed_as_pytorch_does(name):
+    ours, theirs = PAIRS[name]
+    p, q = nn.Parameter(np.zeros(3)), torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    optimizer, reference = ours([p]), theirs([q])
+    for step in range(STEPS):
+        optimizer.lr = reference.param_groups[0]["lr"] = 0.05 / (1 + step)
+        p.gradient = p.value - np.array([1.0, -2.0, 3.0])
+        q.grad = torch.tensor(p.gradient)
+        optimizer.step()
+        reference.step()
+        assert np.abs(p.value - q.detach().numpy()).max() < 1e-6
+
+
 def test_without_its_bias_correction_adam_would_be_far_off():
     """The comparison can fail: the same path with one term left out."""
     class Uncorrected(nn.Adam):
