@@ -300,7 +300,8 @@ CONV_BODY = """        float sum = bias[filter];
                     int r = row * stride + p - padding;
                     int s = column * stride + q - padding;
                     if (r >= 0 && r < h && s >= 0 && s < w) {
-                        sum += weight[((filter * channels + c) * k + p) * k + q] * x[(c * h + r) * w + s];
+                        float pixel = x[(c * h + r) * w + s];
+                        sum += weight[((filter * channels + c) * k + p) * k + q] * pixel;
                     }
                 }
             }
@@ -423,14 +424,14 @@ CONV = Problem(
     ),
     stub=CONV_STUB,
     answer="conv",
-    lines=13,
+    lines=14,
     hints=(
         "Three loops: channels `c`, the kernel's rows `p`, its columns `q`. A variable `sum` begins with the bias, and "
         "`y[i]` is written once at the end.",
         "The index of an element of an array (a, b, c, d) in C order is ((a · size_b + b) · size_c + c) · size_d + d. "
         "So the weight is `weight[((filter * channels + c) * k + p) * k + q]`.",
-        "`int r = row * stride + p - padding, s = ___; if (r >= 0 && r < h && ___) sum += weight[…] * x[(c * h + r) * "
-        "w + s];`",
+        "`int r = row * stride + p - padding, s = ___; if (r >= 0 && r < h && ___) sum += weight[…] * x[(c * h + ___) "
+        "* w + ___];`",
     ),
     solution=CONV_SOLUTION,
     why=(

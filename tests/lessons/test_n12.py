@@ -11,7 +11,8 @@ PROBLEMS = {problem.id: problem for problem in n12.PROBLEMS}
 CONV = n12.CONV_SOLUTION
 GUARD, BIAS = "if (i < filters * high * wide) {", "float sum = bias[filter];"
 TEST = "if (r >= 0 && r < h && s >= 0 && s < w) {"
-SUM = "sum += weight[((filter * channels + c) * k + p) * k + q] * x[(c * h + r) * w + s];"
+LOAD = "float pixel = x[(c * h + r) * w + s];"
+SUM = "sum += weight[((filter * channels + c) * k + p) * k + q] * pixel;"
 
 SLICES = """def correlate(x, kernel, stride, padding):
     x = np.pad(x, padding)
@@ -96,12 +97,12 @@ RIGHT = {
         "early return": ((GUARD, "if (i >= filters * high * wide) return;\n    {"),),
         "continue": ((TEST, "if (r < 0 || r >= h || s < 0 || s >= w) continue;\n{"),),
         "unsigned": ((TEST, "if ((unsigned)r < h && (unsigned)s < w) {"),),
-        "choice": ((TEST, "{"), (SUM, "float v = r >= 0 && r < h && s >= 0 && s < w ? x[(c * h + r) * w + s] : 0.f;"
-                                      "sum += v * weight[((filter * channels + c) * k + p) * k + q];")),
+        "choice": ((TEST, "{"), (LOAD, "bool in = r >= 0 && r < h && s >= 0 && s < w;"
+                                       "float pixel = in ? x[(c * h + r) * w + s] : 0;")),
         "channels inside": ((TEST, "for (int c = 0; c < channels; c++) " + TEST),
                             ("        for (int c = 0; c < channels; c++) {\n", "        {\n")),
         "pointers": ((BIAS, "const float* f = weight + filter * channels * k * k;\nfloat sum = 0;"),
-                     (SUM, "sum += f[c * k * k + p * k + q] * x[c * h * w + r * w + s];"),
+                     (LOAD, ""), (SUM, "sum += f[c * k * k + p * k + q] * x[c * h * w + r * w + s];"),
                      ("y[i] = sum", "y[i] = sum + bias[filter]")),
         "backwards": (("for (int q = 0; q < k; q++)", "for (int q = k - 1; q >= 0; q--)"),),
         "limits of the loop": (
