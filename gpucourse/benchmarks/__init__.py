@@ -6,6 +6,7 @@ A new measurement is a function of a few lines in one of the modules here, and a
 from __future__ import annotations
 
 from gpucourse.benchmarks.case import Benchmark
+from gpucourse.benchmarks.convolutions import convolution
 from gpucourse.benchmarks.launches import asynchrony, launch, queue_depth
 from gpucourse.benchmarks.memory import allocation, copy, copy_threads, transfer
 from gpucourse.benchmarks.photo import (
@@ -50,6 +51,7 @@ LADDERS: dict[str, dict[str, Benchmark]] = {
     "transpose": {"transpose": transpose},
     "reduction": {"reduction": reduction},
     "softmax": {"softmax": softmax},
+    "convolution": {"convolution": convolution},
 }
 
 
