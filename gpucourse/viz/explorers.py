@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from gpucourse.viz.activations import explore as activations
 from gpucourse.viz.amdahl import explore as amdahl
 from gpucourse.viz.banks import explore as banks
 from gpucourse.viz.coalescing import explore as coalescing
 from gpucourse.viz.convolution import explore as convolution
+from gpucourse.viz.optimizer_path import explore as optimizer_path
 from gpucourse.viz.pipeline import explore as pipeline
 from gpucourse.viz.roofline import explore as roofline
 from gpucourse.viz.stepper import explore as stepper
@@ -13,5 +15,6 @@ from gpucourse.viz.thread_grid import explore as thread_grid
 from gpucourse.viz.timeline import explore as timeline
 
 __all__ = [
-    "amdahl", "banks", "coalescing", "convolution", "pipeline", "roofline", "stepper", "thread_grid", "timeline",
+    "activations", "amdahl", "banks", "coalescing", "convolution", "optimizer_path", "pipeline", "roofline", "stepper",
+    "thread_grid", "timeline",
 ]  # fmt: skip
