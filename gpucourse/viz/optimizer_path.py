@@ -186,11 +186,11 @@ def _map(ax: Axes, ground: Surface, made: Walk) -> None:
 
 
 def _curve(ax: Axes, made: Walk, steps: int) -> None:
-    """The loss above the minimum on a logarithmic axis, cut off a thousandfold above the start."""
+    """The loss above the minimum on a logarithmic axis, which ends a thousandfold above the start."""
     start = made.losses[0] or 1.0
-    shown = np.where(made.losses > _CEILING * start, np.nan, np.maximum(made.losses, _FLOOR * start))
+    shown, ceiling = np.maximum(made.losses, _FLOOR * start), _CEILING * start
     ax.plot(shown, color=picture.COLORS["red"], linewidth=1.5)
-    ax.set(yscale="log", xlim=(0, steps), ylim=(np.nanmin(shown) / 3, 3 * np.nanmax(shown)), xlabel="step",
+    ax.set(yscale="log", xlim=(0, steps), ylim=(shown.min() / 3, 3 * min(shown.max(), ceiling)), xlabel="step",
            ylabel="loss above the minimum")  # fmt: skip
     if made.diverged:
         contours.note(ax, "diverges")
