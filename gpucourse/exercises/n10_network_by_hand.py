@@ -1,4 +1,4 @@
-"""The exercises of lesson 10: an activation, a loss, back-propagation piece by piece, a training pass, a check."""
+"""The exercises of lesson 10: an activation, a loss, back-propagation piece by piece, a check, a training pass."""
 
 from __future__ import annotations
 
@@ -607,6 +607,58 @@ CHAIN = Problem(
 
 # -- 10.5 -------------------------------------------------------------------------------------------
 
+SUSPECTS = ("mean square", "tanh", "cube", "relu", "softmax", "penalty")
+
+WRONG_GRADIENTS = Problem(
+    id="10.5",
+    title="Which formulas are wrong?",
+    task=(
+        "Six losses and their gradients stand in `suspects`, above, and the cell after them has held each against "
+        "finite differences. Find out which of the six *formulas* are wrong: a failed check may have another reason, "
+        "and a passed one may be luck."
+    ),
+    spec=(
+        "`wrong` is the set of the names of the wrong formulas, such as `{\"tanh\", \"softmax\"}`. Make cells of your "
+        "own and check again, at other points and with other dtypes."
+    ),
+    stub="wrong = {...}\n",
+    answer="wrong",
+    lines=1,
+    hints=(
+        "A check compares two numbers at one point, in one dtype. What is special about the points of each suspect?",
+        "One suspect stands on the corner of a function that has one. One is float32. One has points at which two "
+        "different formulas happen to agree. Move or convert each, and check again.",
+        'Try `at = rng.standard_normal((4, 3))` for every suspect, in float64. Then `wrong = {"mean square", "___"}`.',
+    ),
+    solution='wrong = {"mean square", "cube"}\n',
+    why=(
+        "The mean square is divided by the rows and not by all elements; 3x is not the derivative of x³, and at x = 1 "
+        "nobody can tell. The check of relu fails on its corner and that of penalty by rounding: check in float64, at "
+        "random points."
+    ),
+    judge=is_choice(
+        {"mean square", "cube"},
+        options=SUSPECTS,
+        because={
+            "relu": (
+                "The formula of relu is right. One of its points is exactly 0, on the corner, where the slope to the "
+                "left and that to the right differ, and finite differences give the middle. Move that point."
+            ),
+            "penalty": (
+                "The formula of penalty is right. Its array is float32: a nudge of 1e-5 is hardly larger than the "
+                "rounding there. Check it in float64."
+            ),
+            "tanh": "The formula of tanh is right: 1 - tanh², and its check says so at every point.",
+            "softmax": (
+                "The formula of softmax is right: the gradient of log(sum of exp x) is exp x / (sum of exp x), and its "
+                "check says so at every point."
+            ),
+        },
+    ),
+)
+
+# -- 10.6 -------------------------------------------------------------------------------------------
+
 Pass = Callable[..., None]
 
 
@@ -691,7 +743,7 @@ def _in_turn(order: Array, size: int, stop: int | None = None, short: int = 0) -
 
 _DIVIDED = "The step is divided by the batch's size. `gradients` returns those of a mean already."
 ONE_PASS = Problem(
-    id="10.5",
+    id="10.6",
     title="One pass of training",
     task=(
         "Write the loop that trains: take the examples in the given order, batch by batch, and after each batch move "
@@ -784,56 +836,4 @@ def _sorted(order: Array) -> Array:
     return order[order.argsort()]
 
 
-# -- 10.6 -------------------------------------------------------------------------------------------
-
-SUSPECTS = ("mean square", "tanh", "cube", "relu", "softmax", "penalty")
-
-WRONG_GRADIENTS = Problem(
-    id="10.6",
-    title="Which formulas are wrong?",
-    task=(
-        "Six losses and their gradients stand in `suspects`, above, and the cell after them has held each against "
-        "finite differences. Find out which of the six *formulas* are wrong: a failed check may have another reason, "
-        "and a passed one may be luck."
-    ),
-    spec=(
-        "`wrong` is the set of the names of the wrong formulas, such as `{\"tanh\", \"softmax\"}`. Make cells of your "
-        "own and check again, at other points and with other dtypes."
-    ),
-    stub="wrong = {...}\n",
-    answer="wrong",
-    lines=1,
-    hints=(
-        "A check compares two numbers at one point, in one dtype. What is special about the points of each suspect?",
-        "One suspect stands on the corner of a function that has one. One is float32. One has points at which two "
-        "different formulas happen to agree. Move or convert each, and check again.",
-        'Try `at = rng.standard_normal((4, 3))` for every suspect, in float64. Then `wrong = {"mean square", "___"}`.',
-    ),
-    solution='wrong = {"mean square", "cube"}\n',
-    why=(
-        "The mean square is divided by the rows and not by all elements; 3x is not the derivative of x³, and at x = 1 "
-        "nobody can tell. The check of relu fails on its corner and that of penalty by rounding: check in float64, at "
-        "random points."
-    ),
-    judge=is_choice(
-        {"mean square", "cube"},
-        options=SUSPECTS,
-        because={
-            "relu": (
-                "The formula of relu is right. One of its points is exactly 0, on the corner, where the slope to the "
-                "left and that to the right differ, and finite differences give the middle. Move that point."
-            ),
-            "penalty": (
-                "The formula of penalty is right. Its array is float32: a nudge of 1e-5 is hardly larger than the "
-                "rounding there. Check it in float64."
-            ),
-            "tanh": "The formula of tanh is right: 1 - tanh², and its check says so at every point.",
-            "softmax": (
-                "The formula of softmax is right: the gradient of log(sum of exp x) is exp x / (sum of exp x), and its "
-                "check says so at every point."
-            ),
-        },
-    ),
-)
-
-PROBLEMS = (LEAKY, CROSS_ENTROPY, LINEAR_BACKWARD, CHAIN, ONE_PASS, WRONG_GRADIENTS)
+PROBLEMS = (LEAKY, CROSS_ENTROPY, LINEAR_BACKWARD, CHAIN, WRONG_GRADIENTS, ONE_PASS)
