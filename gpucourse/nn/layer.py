@@ -13,12 +13,15 @@ Array = Any   # a NumPy or CuPy array
 
 
 def module_of(x: Array) -> ModuleType:
-    """Return the array module of `x`: NumPy, or the one that `gpucourse.cp` is."""
+    """Return the array module of `x`: NumPy, the simulator, or the one that `gpucourse.cp` is.
+
+    The simulator's arrays stay on it where `cp` is CuPy: lessons count launches there.
+    """
     if isinstance(x, np.ndarray):
         return np
-    from gpucourse import cp
+    from gpucourse import cp, cupy_sim
 
-    module: ModuleType = cp
+    module: ModuleType = cupy_sim if isinstance(x, cupy_sim.ndarray) else cp
     return module
 
 

@@ -208,3 +208,11 @@ def test_unfold_and_fold_are_pytorchs(xp, how):
 def test_a_kernel_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="kernel of 3 with dilation 4 reaches over 9 pixels; 5 with padding 1 are"):
         nn.Conv2d(1, 1, 3, padding=1, dilation=4)(np.zeros((1, 1, 5, 5), np.float32))
+
+
+def test_the_simulators_arrays_stay_on_it_where_cp_is_cupy(monkeypatch):
+    elsewhere = object()
+    monkeypatch.setattr("gpucourse.backend.array_module", lambda: elsewhere)
+    assert nn.layer.module_of(cupy_sim.zeros(1)) is cupy_sim
+    assert nn.layer.module_of(np.zeros(1)) is np
+    assert nn.layer.module_of("an array of CuPy's") is elsewhere
