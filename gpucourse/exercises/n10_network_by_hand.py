@@ -115,6 +115,10 @@ LEAKY = Problem(
                      "x's dtype. Give it that: `.astype(x.dtype)`."),
                 Trap(lambda x, slope: (x >= 0).astype(x.dtype) + (x < 0).astype(x.dtype) * slope,
                      "At exactly 0 the derivative should be slope, but is 1. Is it `>=` in place of `>`?"),
+                Trap(lambda x, slope: (x * 0 + slope).astype(x.dtype),
+                     "The derivative is slope everywhere. Where x > 0, y is x, which rises by 1."),
+                Trap(lambda x, slope: (x * 0 + 1).astype(x.dtype),
+                     "The derivative is 1 everywhere. Below 0 the line rises by slope only."),
                 Trap(lambda x, slope: slope + 1 - _leaky_slope(x, slope),
                      "The two sides of the derivative have changed places."),
                 Trap(lambda x, slope: _leaky_y(x, slope),
@@ -202,6 +206,10 @@ def _loss_of(log_p: Callable[[Array], Array]) -> Callable[[Array, Array], float]
     return lambda logits, labels: -float(_picked(logits, labels, log_p(logits)).mean())
 
 
+def _kept_above(least: float) -> Callable[[Array, Array], float]:
+    return _loss_of(lambda logits: np.log(np.exp(_log_softmax(logits)) + least))
+
+
 def _gradient_of(p: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     return lambda logits, labels: (p(logits) - _one_hot(logits, labels)) / len(labels)
 
@@ -213,6 +221,11 @@ _OVERFLOW = (
 _ONE_MAXIMUM = (
     "The largest of all logits is subtracted from every row. In a row of much smaller ones every exp is then 0, and "
     "0 / 0 is nan. Subtract each row's own maximum."
+)
+_LEAST = (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-15, 1e-16, 1e-20, 1e-30)   # what people add to p
+_KEPT_ABOVE = (
+    "The loss of a row that is very wrong stops growing: p is kept above a small number before the logarithm. That "
+    "hides infinity, and a wrong loss is left. Compute log p without p: z - log(sum of exp z)."
 )
 _WRONG_AXIS = (
     "The softmax runs over the examples. A row is an example: its own {} should add up to 1, so sum along axis 1."
@@ -252,6 +265,7 @@ LOSS_TRAPS = (
     Trap(_loss_of(lambda z: np.log(np.exp(_log_softmax(z)))),
          "p at the label is too small for a float, so it is 0, and log 0 is infinite. Never make p for the loss: "
          "log p = z - log(sum of exp z), where z is the row minus its maximum."),
+    *(Trap(_kept_above(least), _KEPT_ABOVE) for least in _LEAST),
     Trap(_loss_of(lambda z: np.log(_naive_p(z))), _OVERFLOW),
     Trap(_loss_of(lambda z: _naive_log_p(z)), _OVERFLOW),
     Trap(_loss_of(lambda z: np.log(_naive_p(z, z.max()))), _ONE_MAXIMUM),
@@ -664,6 +678,8 @@ Pass = Callable[..., None]
 
 def line_gradients(parameters: list[Array], x: Array, y: Array) -> list[Array]:
     """The gradients of the mean of (w x + b - y)², for parameters [w, b] of shape (1,): the check's little model."""
+    if not len(x):
+        raise ValueError("the batch is empty: look where its slice of `order` begins and where it ends")
     w, b = parameters
     e = w * x + b - y
     return [(2 * e * x).mean(axis=0, keepdims=True), (2 * e).mean(axis=0, keepdims=True)]
