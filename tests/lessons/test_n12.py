@@ -1,12 +1,16 @@
 """Lesson 12: right answers that differ from ours pass, and its sentences agree with the numbers they speak of."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from gpucourse import cupy_sim
+from gpucourse.data.images import digits
 from gpucourse.exercises import n12_convolution as n12
 from tests.mutants.mutant import answer_of, kernel
 
+TEXT = " ".join((Path(__file__).parents[2] / "notebooks" / "src" / "12_convolution.md").read_text("utf-8").split())
 PROBLEMS = {problem.id: problem for problem in n12.PROBLEMS}
 CONV = n12.CONV_SOLUTION
 GUARD, BIAS = "if (i < filters * high * wide) {", "float sum = bias[filter];"
@@ -155,3 +159,12 @@ def test_what_the_exercises_expect_is_pytorchs(stride, padding):
     (due * torch.tensor(dy)).sum().backward()
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))
     assert np.allclose(n12.weight_gradient(padded, dy, 3, stride), leaf.grad)
+
+
+def test_the_figures_of_the_prose_are_those_of_the_data():
+    pictures = digits().test.images.astype(float)
+    left = {by: 100 * pictures[:, :, : 28 - by].sum() / pictures.sum() for by in (4, 8)}
+    assert f"after 4 pixels {left[4]:.1f} % of all the white is still there, after 8 pixels {left[8]:.0f} %" in TEXT
+    assert f"used at {n12.output_size(28, 5, 2, 2, 1) ** 2} places" in TEXT
+    assert f"a kernel of 3 covers {1 + 2 * 2} pixels" in TEXT
+    assert f"{64 * 64 * 56 * 56 * 4 * 9 / 1e9:.1f}" == "0.5" and "half a gigabyte" in TEXT
