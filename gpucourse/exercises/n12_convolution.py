@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpucourse.exercises.compare import Case, Trap, by_cases, is_mapping, mapping_source
-from gpucourse.exercises.kernel_cases import KernelTrap, Launch, blank, by_launches, timed_at
+from gpucourse.exercises.kernel_cases import KernelTrap, Launch, Limit, blank, by_launches, timed_at
 from gpucourse.exercises.problem import Problem
 
 Arrays = dict[str, Any]
@@ -77,6 +77,8 @@ SIZE = Problem(
                  "`places // stride` is too few where a last step is not whole: the first place needs no step."),
             Trap(lambda n, k, s, p, d: -(-(n + 2 * p - d * (k - 1) - 1) // s) + 1,
                  "You round up. A step that is not a whole one leads beyond the end of the row."),
+            Trap(lambda n, k, s, p, d: round((n + 2 * p - d * (k - 1) - 1) / s) + 1,
+                 "You round to the nearest number. A step that is not a whole one leads beyond the end of the row."),
             Trap(lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1) / s + 1,
                  "Half a place is none: divide by `//`."),
             Trap(lambda n, k, s, p, d: n + 2 * p - d * (k - 1), "The stride has been forgotten."),
@@ -111,10 +113,10 @@ CORRELATE_SOLUTION = '''def correlate(x, kernel, stride, padding):
 
 
 def pictures(rng: np.random.Generator) -> list[Case]:
-    """Pictures that are not square, kernels that are not symmetric, all settings; whole numbers."""
+    """Pictures that are not square, kernels that are not symmetric, all settings; quarters, so that sums are exact."""
     shapes = (((6, 8), (3, 3), 1, 0), ((5, 7), (3, 3), 1, 1), ((7, 6), (3, 3), 2, 0), ((8, 9), (3, 3), 3, 2),
               ((6, 5), (2, 3), 1, 0), ((6, 7), (3, 2), 2, 1), ((4, 3), (4, 3), 1, 0), ((3, 5), (1, 1), 2, 0))
-    return [Case(rng.integers(1, 10, size).astype(float), rng.integers(-4, 5, kernel).astype(float), stride, padding,
+    return [Case(rng.integers(1, 40, size) / 4, rng.integers(-4, 5, kernel).astype(float), stride, padding,
                  about=f"{size[0]} x {size[1]} pixels, kernel {kernel[0]} x {kernel[1]}, stride {stride}, "
                        f"padding {padding}") for size, kernel, stride, padding in shapes]  # fmt: skip
 
@@ -166,7 +168,11 @@ CORRELATE = Problem(
             Trap(lambda x, w, s, p: correlate(x, w[:, ::-1], s, p), "The kernel's columns are in reverse order."),
             Trap(lambda x, w, s, p: correlate(x, w[::-1], s, p), "The kernel's rows are in reverse order."),
             Trap(lambda x, w, s, p: correlate(x, w, s, p).T, "Rows and columns of the result are exchanged."),
+            Trap(lambda x, w, s, p: np.trunc(correlate(x, w, s, p)), "The fractions are cut off: are the results put "
+                                                                     "into an array of whole numbers?"),
             Trap(lambda x, w, s, p: correlate(x, w, s, 0), "The padding has been forgotten."),
+            Trap(lambda x, w, s, p: correlate(x, w, s, 2 * p), "There are twice as many rows and columns of zeros as "
+                                                               "there should be: `padding` on each side."),
             Trap(lambda x, w, s, p: correlate(np.pad(x, ((p, 0), (p, 0))), w, s, 0),
                  "The zeros are there above and on the left only. They go all around."),
             Trap(lambda x, w, s, p: correlate(np.pad(x, ((0, p), (0, p))), w, s, 0),
@@ -331,10 +337,12 @@ def make_convs(rng: np.random.Generator) -> Sequence[Launch]:
 def _conv(
     rng: np.random.Generator, channels: int, h: int, w: int, filters: int, k: int, stride: int, padding: int, block: int
 ) -> Launch:
-    """Whole numbers, so that every order of the sum gives the same."""
+    """Quarters, so that every order of the sum gives the same."""
     x, weight, bias = (rng.integers(low, high, shape).astype(np.float32) for low, high, shape in (
         (1, 9, (channels, h, w)), (1, 5, (filters, channels, k, k)), (10, 20, (filters,))))  # fmt: skip
-    weight *= rng.choice((-1, 1), weight.shape)
+    weight *= rng.choice((-0.5, 0.5), weight.shape)
+    x /= 2
+    bias += 0.25
     due = convolved(x, weight, bias, stride, padding)
     numbers = {"channels": channels, "h": h, "w": w, "filters": filters, "k": k, "stride": stride, "padding": padding,
                "high": due.shape[1], "wide": due.shape[2]}  # fmt: skip
@@ -386,6 +394,28 @@ def _previous_row(x: Any, w: Any, b: Any, s: int, p: int) -> Any:
     along = np.lib.stride_tricks.sliding_window_view(flat, wide + 2 * p)[::wide][: channels * h]
     rows = along.reshape(channels, h, wide + 2 * p)
     return convolved_nan(np.pad(rows, ((0, 0), (p, p), (0, 0))), w, b, s)
+
+
+def _indexed(index: Any) -> Any:
+    """The results if pixel (c, r, s) is fetched from `index(c, r, s, *x.shape)` of the array; nan beyond it."""
+
+    def wrong(x: Any, w: Any, b: Any, s: int, p: int) -> Any:
+        at = index(*np.indices(x.shape), *x.shape)
+        found = np.where(at < x.size, x.ravel()[at % x.size], np.nan)
+        return convolved_nan(np.pad(found, ((0, 0), (p, p), (p, p))), w, b, s)
+
+    return wrong
+
+
+def _zeros_at(border: Any) -> Any:
+    """The results if the rows and columns `border` of x count as zeros."""
+
+    def wrong(x: Any, w: Any, b: Any, s: int, p: int) -> Any:
+        x = x.copy()
+        x[:, border], x[:, :, border] = 0, 0
+        return convolved(x, w, b, s, p)
+
+    return wrong
 
 
 def convolved_nan(x: Any, w: Any, b: Any, s: int) -> Any:
@@ -477,9 +507,21 @@ CONV = Problem(
                        "within a window. It should move the window: row * stride + p, not row + p * stride."),
             _conv_trap(lambda x, w, b, s, p: _by_windows(x, w, b, s, p, s, p * s), "(row - padding) * stride moves "
                        "the first window too far: the padding is counted in pixels."),
+            _conv_trap(lambda x, w, b, s, p: _by_windows(x, w, b, s, p, s, 1), "The windows begin one pixel before the "
+                       "border, whatever the padding is."),
+            _conv_trap(_zeros_at(0), "The first row and column of the picture count as zeros: 0 is a pixel, so `>=`."),
+            _conv_trap(_zeros_at(-1), "The last row and column of the picture count as zeros: h - 1 is a row, and w - "
+                                      "1 a column."),
+            _conv_trap(_indexed(lambda c, r, s, channels, h, w: (r * w + s) * channels + c), "The index of `x` has the "
+                       "channel last. Its order is (channels, h, w): the channel comes first."),
             _conv_trap(_padded("edge"), "Beyond the border the nearest pixel counts. Here zeros should count."),
             _conv_trap(_previous_row, "The rows are tested, the columns are not: before a row there lies, in memory, "
                                       "the end of the row above it."),
+        ),
+        limits=(
+            Limit("global_store_requests", lambda launch: launch.grid[0] * launch.block[0] // 32,
+                  "`y` is stored to by {found} requests of warps where {limit} are enough: add up in a variable, and "
+                  "store it once, at the end."),
         ),
     ),
 )  # fmt: skip
@@ -510,7 +552,7 @@ GRADIENT_SOLUTION = '''def weight_gradient(x, dy, k, stride):
 
 
 def gradients(rng: np.random.Generator) -> list[Case]:
-    """Several channels and filters, strides that leave pixels over, one place, one weight; whole numbers."""
+    """Several channels and filters, strides that leave pixels over, one place, one weight; exact sums."""
     shapes = (((2, 6, 7), 3, 3, 1), ((1, 5, 5), 2, 2, 1), ((3, 8, 7), 2, 3, 2), ((2, 7, 9), 4, 2, 3),
               ((2, 3, 3), 2, 3, 1), ((2, 4, 5), 3, 1, 2))  # fmt: skip
     return [_gradient_case(rng, *shape) for shape in shapes]
@@ -518,7 +560,7 @@ def gradients(rng: np.random.Generator) -> list[Case]:
 
 def _gradient_case(rng: np.random.Generator, shape: tuple[int, int, int], filters: int, k: int, stride: int) -> Case:
     high, wide = ((size - k) // stride + 1 for size in shape[1:])
-    x, dy = (rng.integers(1, 9, size).astype(float) for size in (shape, (filters, high, wide)))
+    x, dy = (rng.integers(1, 39, size) / 4 for size in (shape, (filters, high, wide)))
     c, h, w = shape
     about = f"{_many(c, 'channel')} of {h} x {w} pixels, {filters} filters of {k} x {k}, stride {stride}"
     return Case(x, dy, k, stride, about=about)
@@ -584,6 +626,12 @@ GRADIENT = Problem(
             Trap(lambda x, dy, k, s: weight_gradient(np.broadcast_to(x.sum(0), x.shape), dy, k, s),
                  "Every channel gets the sum over all channels. The weights of channel c met the pixels of channel c "
                  "only."),
+            Trap(lambda x, dy, k, s: weight_gradient(np.broadcast_to(x[:1], x.shape), dy, k, s),
+                 "Every channel gets the gradient of channel 0: which pixels did the weights of channel c meet?"),
+            Trap(lambda x, dy, k, s: weight_gradient(x, np.broadcast_to(dy[:1], dy.shape), k, s),
+                 "Every filter gets the gradient of filter 0: filter f made the results that `dy[f]` belongs to."),
+            Trap(lambda x, dy, k, s: np.trunc(weight_gradient(x, dy, k, s)),
+                 "The fractions are cut off: is the gradient put into an array of whole numbers?"),
             Trap(lambda x, dy, k, s: np.broadcast_to(dy.sum((1, 2))[:, None, None, None], (len(dy), len(x), k, k)),
                  "This is the sum of `dy`, which is the gradient of the bias. What a weight met counts, too."),
         ),
@@ -669,6 +717,7 @@ COUNT = Problem(
             _cost("bytes of the columns", CHANNELS * K * K * OUT * OUT, "That is how many numbers there are. Each "
                                                                        "takes 4 bytes."),
             _cost("bytes of the columns", 4 * K * K * OUT * OUT, "A column holds the 3 x 3 pixels of all 16 channels."),
+            _cost("bytes of the columns", 4 * CHANNELS * K * OUT * OUT, "A window of 3 x 3 has 9 pixels, not 3."),
             _cost("bytes of the columns", 4 * CHANNELS * K * K * RESULTS, "There is one column for each place. All "
                                                                           "filters use the same."),
             _cost("bytes of the columns", 4 * CHANNELS * K * K * SIDE * SIDE, "With a stride of 2 there are fewer "
