@@ -8,7 +8,7 @@ import pytest
 
 from gpucourse import cupy_sim, nn, profile
 from gpucourse.exercises import n11_optimizers as n11
-from gpucourse.viz.optimizer_path import walk
+from gpucourse.viz.optimizer_path import RATES, walk
 from tests.mutants.mutant import answer_of, kernel
 
 TEXT = (Path(__file__).parents[2] / "notebooks" / "src" / "11_optimizers.md").read_text("utf-8")
@@ -39,6 +39,13 @@ def test_the_bowl_behaves_as_the_text_says():
     assert walk(lr=0.1, steps=100).diverged
     assert np.abs(walk(lr=0.08, steps=1000).points[-1][1]) == pytest.approx(1.2)
     assert walk(lr=0.0799, steps=1).points[1][0] / -1.8 > 1 - 2 / 25, "x loses not even 8 % a step"
+
+
+def test_in_the_valley_the_four_smallest_rates_remain():
+    left = [lr for lr in RATES if not walk("valley", "plain", lr, x=-1.2, y=1.0, steps=1000).diverged]
+    assert left == list(RATES[:4])
+    assert "only the four smallest rates remain" in PROSE
+    assert walk(lr=0.04).turns == 0 < walk(lr=0.041).turns
 
 
 def test_the_saddle_holds_what_starts_on_its_ridge():
