@@ -1,16 +1,19 @@
 """Turns a lesson's source, notebooks/src/NN_name.md, into the cells of its notebook; executes nothing.
 
-The source is jupytext's Markdown. Four things are written once and woven in here:
+The source is jupytext's Markdown. Five things are written once and woven in here:
 
 * the title, its badges and the first code cell (Colab's installation, the lesson's imports, where it runs);
 * `<!-- exercise 01.1 -->`, alone on its line, becomes the exercise's text and its stub, from `gpucourse.exercises`;
-* `<!-- kernel reductions.modulo -->` becomes the cell that makes that kernel, from `gpucourse.benchmarks.reductions`;
+* `<!-- kernel benchmarks.reductions.modulo -->` becomes the cell that makes that kernel, from the table `RUNGS` of
+  `gpucourse.benchmarks.reductions` (`benchmarks.` may be left out);
+* `<!-- code nn.losses.softmax -->` becomes the source of that function or class, as the package has it;
 * the repository's address, from pyproject.toml.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 import tomllib
 from collections.abc import Iterator
@@ -27,7 +30,7 @@ from gpucourse.exercises.registry import find
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "notebooks" / "src"
-_MARK = re.compile(r"^<!-- (exercise \d\d\.\d+|kernel \w+\.\w+) -->$", re.MULTILINE)
+_MARK = re.compile(r"^<!-- (exercise \d\d\.\d+|(?:kernel|code) [\w.]+\.\w+) -->$", re.MULTILINE)
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
@@ -133,19 +136,31 @@ def _weave(markdown: str, solved: bool) -> Iterator[nbformat.NotebookNode]:
     for index, part in enumerate(_MARK.split(markdown)):
         if index % 2:
             kind, name = part.split()
-            yield from exercise_cells(find(name), solved) if kind == "exercise" else [kernel_cell(name)]
+            yield from exercise_cells(find(name), solved) if kind == "exercise" else [_CELLS[kind](name)]
         elif part.strip():
             yield new_markdown_cell(part.strip())
 
 
 def kernel_cell(name: str) -> nbformat.NotebookNode:
     """Return the code cell that makes the kernel called "module.rung"; SourceError if there is none."""
-    module, rung = name.split(".")
+    module, rung = name.rsplit(".", 1)
+    home = f"gpucourse.{module}" if "." in module else f"gpucourse.benchmarks.{module}"
     try:
-        rungs = import_module(f"gpucourse.benchmarks.{module}").RUNGS
-        return new_code_cell(rungs[rung].cell())
+        return new_code_cell(import_module(home).RUNGS[rung].cell())
     except (ImportError, AttributeError, KeyError) as error:
-        raise SourceError(f"there is no kernel {name!r} in gpucourse/benchmarks: {error}") from None
+        raise SourceError(f"there is no kernel {name!r} in {home}: {error}") from None
+
+
+def code_cell(name: str) -> nbformat.NotebookNode:
+    """Return the code cell with the source of "module.object" of the package; SourceError if there is none."""
+    module, thing = name.rsplit(".", 1)
+    try:
+        return new_code_cell(inspect.getsource(getattr(import_module(f"gpucourse.{module}"), thing)).rstrip())
+    except (ImportError, AttributeError, TypeError) as error:
+        raise SourceError(f"there is no {thing!r} in gpucourse.{module}: {error}") from None
+
+
+_CELLS = {"kernel": kernel_cell, "code": code_cell}
 
 
 def exercise_cells(problem: Problem, solved: bool = False) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:

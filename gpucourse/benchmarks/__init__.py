@@ -6,6 +6,7 @@ A new measurement is a function of a few lines in one of the modules here, and a
 from __future__ import annotations
 
 from gpucourse.benchmarks.case import Benchmark
+from gpucourse.benchmarks.convolutions import convolution
 from gpucourse.benchmarks.launches import asynchrony, launch, queue_depth
 from gpucourse.benchmarks.matmuls import matmul
 from gpucourse.benchmarks.memory import allocation, copy, copy_threads, transfer
@@ -52,6 +53,7 @@ LADDERS: dict[str, dict[str, Benchmark]] = {
     "reduction": {"reduction": reduction},
     "softmax": {"softmax": softmax},
     "matmul": {"matmul": matmul},
+    "convolution": {"convolution": convolution},
 }
 
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -160,6 +161,17 @@ def test_a_kernel_of_a_ladder_becomes_a_cell_between_the_texts(source, monkeypat
     assert cells[4].source == f'half = cp.RawKernel(r"""{rung.source}""", "half")'
     source.write_text(SOURCE.replace("exercise 07.1", "kernel transposes.third"), encoding="utf-8")
     with pytest.raises(lesson_source.SourceError, match=r"no kernel 'transposes\.third'"):
+        lesson_source.assemble(source)
+
+
+def test_a_function_of_the_package_becomes_a_cell_that_runs(source):
+    source.write_text(SOURCE.replace("exercise 07.1", "code nn.losses.softmax"), encoding="utf-8")
+    cells = lesson_source.assemble(source).cells
+    scope = {"module_of": lambda x: np}
+    exec(cells[4].source.replace("Array", "object"), scope)
+    assert scope["softmax"](np.zeros((1, 4))).tolist() == [[0.25] * 4]
+    source.write_text(SOURCE.replace("exercise 07.1", "code nn.losses.hardmax"), encoding="utf-8")
+    with pytest.raises(lesson_source.SourceError, match=r"no 'hardmax' in gpucourse\.nn\.losses"):
         lesson_source.assemble(source)
 
 
