@@ -11,7 +11,7 @@ from gpucourse.exercises import registry
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
-@pytest.fixture(params=["03", "04", "05", "06", "07", "08", "09"])
+@pytest.fixture(params=["03", "04", "05", "06", "07", "08", "09", "12"])
 def lesson(request, lab, open_notebook):
     (path,) = NOTEBOOKS.glob(f"{request.param}_*.ipynb")
     shutil.copy(path, lab[0])
