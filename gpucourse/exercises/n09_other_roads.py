@@ -595,7 +595,7 @@ def _smaller(a: Pair, b: Pair) -> Pair:
 
 def _log_of_sum(a: Pair, b: Pair) -> Pair:
     m, s = combine(a, b)
-    return m + float(np.log(s)), s
+    return m + float(np.log(s)), 1.0
 
 
 def _log_of_two(a: Pair, b: Pair) -> Pair:
