@@ -345,6 +345,11 @@ def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
             return f"{text}. It is one too far: should `<=` be `<`?"
         if _threads(call) < int(np.prod(trial.launch.elements)):
             return f"{text}. Look at that index, and at the condition under which it is used."
+        if trial.launch.extent and idle(witness, trial.launch, touches.thread).any():
+            return (f"{text}. Some of them have an element of their own, others have none: this access needs a test of "
+                    "its own.")  # fmt: skip
+        if re.search(r"float4\s*\*\s*\)[^;\[]*\[[^\]]*\b4\b", quoted(call.program.source, int(touches.line[0]))):
+            return f"{text}. A pointer to `float4` counts in float4, not in floats."
         own = "These threads have elements" if several(touches.thread) else "This thread has an element"
         text += f". {own} of {'their' if 'These' in own else 'its'} own, so not the guard but the index is wrong"
         return f"{text}; or this access needs a test of its own, as one of a neighbor's element does."
@@ -396,8 +401,23 @@ def barriers(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
     """Barriers that not all threads of a block reach."""
     kinds = (sanitize.DIVERGENT_BARRIER, sanitize.BARRIER_NOT_REACHED)
     for trial, call, finding in _findings(trials, kinds):
-        return f"{_capital(_plain(call, finding.message)).rstrip('.')}{_details(trial, call, finding)}."
+        text = _plain(call, finding.message).rstrip(".")
+        if len(_waits(call)) > 1 and finding.line in _waits(call):
+            text = text.replace("All lanes that the mask names must come to it together", _ANOTHER)
+        return f"{_capital(text)}{_details(trial, call, finding)}."
     return None
+
+
+_ANOTHER = (
+    "Lanes that wait at two different `__syncwarp()`s meet too, so the one that only some come to may be another: does "
+    "one stand in a branch?"
+)
+
+
+def _waits(call: Call) -> list[int]:
+    """Lines of a kernel with a `__syncwarp()`."""
+    lines = enumerate(call.program.source.split("\n"), 1)
+    return [number for number, line in lines if "__syncwarp" in line.split("//")[0]]
 
 
 def unwritten_read(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | None:
@@ -469,7 +489,8 @@ def _both(call: Call, finding: Finding) -> str:
 
 def _updates(trial: Trial, call: Call, finding: Finding) -> str:
     line = quoted(call.program.source, finding.line)
-    if finding.line != finding.other_line or not re.search(r"\]\s*([-+*]=|\+\+)|\+\+\s*\w+\s*\[", line):
+    alone = rf"\b{finding.array}\s*([-+*]=|\+\+)|\+\+\s*{finding.array}\b"   # a variable that is no array: `bad += 1`
+    if finding.line != finding.other_line or not re.search(rf"\]\s*([-+*]=|\+\+)|\+\+\s*\w+\s*\[|{alone}", line):
         return ""
     if re.search(rf"=.*\b{finding.array}\s*\[", line):   # `s[t] += s[t + 1]`: the one updates what the other reads
         return ""
@@ -480,7 +501,7 @@ def _updates(trial: Trial, call: Call, finding: Finding) -> str:
 
 def _collides(trial: Trial, call: Call, finding: Finding) -> str:
     """Several threads have the same element while others have nobody."""
-    lost = _left_out(trial, finding)
+    lost = "" if "read" in " ".join(_verbs(finding)) else _left_out(trial, finding)
     return lost and (
         f"{_capital(_both(call, finding))} have the same element, `{finding.array}[{finding.index}]`"
         f"{_details(trial, call, finding)}, while nobody writes {lost}. {_whose(trial, call, finding)}")
@@ -500,16 +521,34 @@ def _whose(trial: Trial, call: Call, finding: Finding) -> str:
     return "Each element should have one thread that writes it."
 
 
+def _verbs(finding: Finding) -> tuple[str, str]:
+    """What the two threads of a race do, the later first."""
+    verbs = re.search(r"(reads|writes|updates) it here; .* (read|wrote|updated) it at", finding.message)
+    return (verbs[1], verbs[2]) if verbs else ("uses", "used")
+
+
 def _unordered(trial: Trial, call: Call, finding: Finding) -> str:
     first, second = _who(call, finding.block, finding.thread), _who(call, finding.other_block, finding.other_thread)
-    verbs = re.search(r"(reads|writes|updates) it here; .* (read|wrote|updated) it at", finding.message)
-    now, then = verbs.groups() if verbs else ("uses", "used")
+    now, then = _verbs(finding)
     other = in_line(call, finding.other_line) if finding.other_line != finding.line else "the same line"
     place = f"`{finding.array}[{finding.index}]`{_bracket(in_line(call, finding.line))}"
     elsewhere = finding.kind == sanitize.RACE_BETWEEN_BLOCKS and "read" in now + then
-    remedy = _READ_ELSEWHERE if elsewhere else _special(trial, call, finding, now, then) or _REMEDY[finding.kind]
+    usual = _READ_ELSEWHERE if elsewhere else _special(trial, call, finding, now, then) or _REMEDY[finding.kind]
+    remedy = _alias(call, finding) or usual
     return (f"A race: {first} {now} {place}, {second} {then} it{_bracket(other)}, and nothing says which comes first. "
             f"{remedy}")  # fmt: skip
+
+
+def _alias(call: Call, finding: Finding) -> str:
+    """The remedy of a race in memory that two parameters share."""
+    names = call.program.kernel(call.name).parameter_names
+    arrays = {n: a for n, a in zip(names, call.args, strict=True) if isinstance(a, np.ndarray)}
+    own = arrays.get(finding.array or "")
+    others = [n for n, a in arrays.items() if own is not None and n != finding.array and np.may_share_memory(a, own)]
+    if not others:
+        return ""
+    return (f"`{finding.array}` and `{others[0]}` lie in the same memory: a second name of an array, or a slice, is no "
+            "copy. `.copy()` makes one.")  # fmt: skip
 
 
 def _special(trial: Trial, call: Call, finding: Finding, now: str, then: str) -> str:
@@ -541,7 +580,7 @@ def _left_out(trial: Trial, finding: Finding) -> str:
     name = next((n for n in trial.launch.due if any(t.name == finding.array for _, t in trial.touches(n))), None)
     if name is None or trial.stopped:
         return ""
-    blank = ~_written(trial, name)
+    blank = ~_written(trial, name) & trial.wrong.get(name, np.False_)   # the rest is as due without a kernel
     return spans(name, np.flatnonzero(blank), trial.launch.due[name]) if blank.any() and not blank.all() else ""
 
 
@@ -570,6 +609,9 @@ def not_written(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | Non
     """Elements of an output that no thread has written."""
     for trial in trials:
         for name, wrong in trial.wrong.items():
+            got = trial.sanitized.outputs[name]
+            if got is None or got.shape != np.shape(trial.launch.due[name]):
+                continue   # told as what it is
             known = name in trial.launch.arrays or trial.touches(name)   # else made by something other than a kernel
             blank = wrong & ~_written(trial, name)
             if known and blank.any():
@@ -594,8 +636,10 @@ def _not_written_message(trial: Trial, name: str, blank: Ints) -> str:
     own = _owner(trial, name, int(blank[0]))
     if own is None:
         few = count < int(np.prod(launch.elements)) == due.size
-        more = f" There are fewer threads ({count}) than elements: each must go on to further ones."
-        return text + more * few
+        advice = "each must go on to further ones"
+        if trial.answer.kernel is None:   # a function, whose own the launch is
+            advice = "the launch needs more, or each must go on to further ones"
+        return text + f" There are fewer threads ({count}) than elements: {advice}." * few
     witness, thread = own
     who = people(witness, np.array([thread]))
     mine = [t.index[(t.thread == thread) & t.writes] for w, t in trial.touches(name) if w is witness]
@@ -689,5 +733,9 @@ def under_another_order(trial: Trial, run: Run) -> str | None:
             continue
         return ("The result is right when all threads go in step, and wrong when warps run one after another: "
                 f"{_difference(name, got, due, wrong)} ({trial.launch.about}). CUDA promises no order of warps: what a "
-                "thread needs from another must be ordered by a `__syncthreads()` or an atomic.")  # fmt: skip
+                f"thread needs from another must be ordered by a `__syncthreads()` or an atomic.{_volatile(trial)}")
     return None
+
+
+def _volatile(trial: Trial) -> str:
+    return " `volatile` orders nothing." if any("volatile" in source for source in trial.answer.sources) else ""

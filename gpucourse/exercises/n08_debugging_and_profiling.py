@@ -359,9 +359,12 @@ RESAMPLE_SOLUTION = RESAMPLE_STUB.replace("i * from / to", "(long long)i * from 
 
 
 def make_resampled(rng: np.random.Generator) -> Sequence[Launch]:
-    """Up and down, a few samples; and of a studio's highest rate enough that 32 bits do not suffice, signed or not."""
+    """Up and down, a few samples; and of a studio's highest rate enough that 32 bits do not suffice, signed or not.
+
+    The last two rates have no common factor that could be cancelled.
+    """
     small = (0, 3, 32_000, 48_000), (2, 300, 1_000, 49_000)
-    shapes = *small, (1, 12_500, 352_800, 47_952)
+    shapes = *small, (1, 12_500, 352_800, 47_952), (1, 6_400, 352_800, 47_951)
     return timed_at(lambda: _resampled(rng, 1, FULL, 48_000, 44_100), [_resampled(rng, *shape) for shape in shapes])
 
 
@@ -516,7 +519,14 @@ _COVERED = (
     (lambda h, w: _up(w, 8), lambda h, w: _up(w, 16),
      "The grid reaches to the last column, but not to the last row of an upright picture: y counts the rows."),
     (lambda h, w: _up(w, 8), lambda h, w: _up(h, 16),
-     "The grid still reaches as far to the right as the picture is high, and as far down as it is wide."),
+     "Of a wide picture the grid reaches only as far to the right as it is high, of an upright one only as far down as "
+     "it is wide."),
+    (lambda h, w: (h + 6) // 8 * 8, lambda h, w: (w + 14) // 16 * 16,
+     "The numbers of blocks are not rounded up: one column more than whole blocks have, or one row, gets no thread."),
+    (lambda h, w: -(-w // 8) * 16, lambda h, w: -(-h // 16) * 8,
+     "The block is turned, but the first number of the grid still follows from the height, the second from the width."),
+    (lambda h, w: 8, lambda h, w: w,
+     "The grid has one row of blocks, so only the first 8 rows get threads: its second number counts blocks downward."),
     (lambda h, w: h // 8 * 8, lambda h, w: w // 16 * 16,
      "The numbers of blocks are rounded down: the last rows and columns have no block."),
     (lambda h, w: -(-h // 16) * 8, lambda h, w: -(-w // 8) * 16,

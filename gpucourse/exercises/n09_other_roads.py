@@ -9,8 +9,9 @@ import numpy as np
 
 from gpucourse import cupy_sim
 from gpucourse.exercises import guard
-from gpucourse.exercises.cases import Case
+from gpucourse.exercises.cases import ByCases, Case
 from gpucourse.exercises.compare import Trap, by_cases, is_mapping
+from gpucourse.exercises.difference import Tolerance
 from gpucourse.exercises.kernel_cases import KernelTrap, Launch, blank, by_launches, timed_at
 from gpucourse.exercises.outcome import Wrong
 from gpucourse.exercises.problem import Problem
@@ -426,20 +427,23 @@ class Watched(cupy_sim.ndarray):
         return super().__getitem__(index)
 
 
-def judge_causal(answer: Any, *, xp: Any = np, seed: int = 0, name: str = "causal_program") -> None:
-    """Raise Wrong, NotAttempted or guard.Raised unless the answer is right and reads nothing beyond the end of x."""
-    try:
-        _judge_causal(answer, xp=xp, seed=seed, name=name)
-    except guard.Raised as raised:
-        if "numpy.ndarray" in str(raised.error):
-            raise Wrong("An array of NumPy's meets one on the device. Here everything is made with cp: "
-                        "`cp.arange(size)`.") from None  # fmt: skip
-        raise
-    x = Watched(25)
-    guard.call(guard.with_module(answer, cp=cupy_sim), (x, 4, 5, 8), where=f"{name}(x, 4, 5, 8)", quiet=True)
-    if x.beyond:
-        raise Wrong(f"The values are right, but {name}(x, 4, 5, 8) reads x[{x.beyond[0]}], and the last is x[24]. What "
-                    "is masked must not be read at all: `load` sees to it.")  # fmt: skip
+class InBounds(ByCases):
+    """The judge of a function of cases, and of x, row, n, size, that must read nothing beyond the end of x."""
+
+    def __call__(self, answer: Any, *, xp: Any = np, seed: int = 0, name: str = "your function") -> None:
+        """Raise Wrong, NotAttempted or guard.Raised unless the answer is right and stays within x."""
+        try:
+            super().__call__(answer, xp=xp, seed=seed, name=name)
+        except guard.Raised as raised:
+            if "numpy.ndarray" in str(raised.error):
+                raise Wrong("An array of NumPy's meets one on the device. Here everything is made with cp: "
+                            "`cp.arange(size)`.") from None  # fmt: skip
+            raise
+        x = Watched(25)
+        guard.call(guard.with_module(answer, cp=cupy_sim), (x, 4, 5, 8), where=f"{name}(x, 4, 5, 8)", quiet=True)
+        if x.beyond:
+            raise Wrong(f"The values are right, but {name}(x, 4, 5, 8) reads x[{x.beyond[0]}], and the last is x[24]. "
+                        "What is masked must not be read at all: `load` sees to it.")  # fmt: skip
 
 
 CAUSAL_TRAPS = (
@@ -483,8 +487,6 @@ CAUSAL_TRAPS = (
     Trap(lambda x, row, n, size, xp=np: causal(x, row, n, size, xp)[:n],
          "n values are returned. A block has always `size` elements; the store is masked, too."),
 )  # fmt: skip
-_judge_causal = by_cases(causal, causal_cases, CAUSAL_TRAPS, rtol=1e-5, atol=1e-6, dtype=False)
-
 CAUSAL = Problem(
     id="09.3",
     title="A block program with a mask",
@@ -512,7 +514,7 @@ CAUSAL = Problem(
         "-inf is the neutral element of the maximum, and its exponential is 0, the neutral element of the sum: masked "
         "columns fall out by themselves. c <= row is mask enough, because row is smaller than n."
     ),
-    judge=judge_causal,
+    judge=InBounds(causal, causal_cases, CAUSAL_TRAPS, tolerance=Tolerance(1e-5, 1e-6, dtype=False)),
 )  # fmt: skip
 
 # -- 09.4 -------------------------------------------------------------------------------------------
@@ -593,7 +595,7 @@ def _smaller(a: Pair, b: Pair) -> Pair:
 
 def _log_of_sum(a: Pair, b: Pair) -> Pair:
     m, s = combine(a, b)
-    return m + float(np.log(s)), s
+    return m + float(np.log(s)), 1.0
 
 
 def _log_of_two(a: Pair, b: Pair) -> Pair:

@@ -1,4 +1,4 @@
-"""The lessons with kernels in JupyterLab: each runs from top to bottom without error, and a wrong kernel is told its cause."""
+"""Lessons with kernels in JupyterLab: each runs from top to bottom, and a wrong kernel is told its cause."""
 
 import shutil
 from importlib import import_module

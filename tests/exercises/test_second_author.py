@@ -1,7 +1,7 @@
 """Answers by somebody who had seen the exercises' texts only: the wrong ones are told something, the right ones pass.
 
 `cause` in tests/mutants/second_author.json is the author's own word for the mistake; whoever changes a judge
-reads it beside the message.
+reads it beside the message. `expect`, where a row has it, are words of the message that tell this cause.
 """
 
 import json
@@ -26,3 +26,4 @@ def test_an_outsiders_answer(row):
     else:
         assert outcome.state in ("wrong", "raised"), outcome
         assert outcome.message, row["cause"]
+        assert row.get("expect", "") in outcome.message, row["cause"]

@@ -79,7 +79,8 @@ def test_every_version_there_is_equals_pytorch_on_nasty_rows_and_no_process_is_l
     *cells, last = run(tmp_path, then=NASTY)
     assert [cell["error"] for cell in (*cells, last) if cell["error"]] == []
     assert [seen(cell["out"]) for cell in cells] == stored()
-    there = sorted(["PyTorch", "CUDA C", *(name for name, module in NEEDED.items() if not lack(module))])
+    needed = [name for name, module in NEEDED.items() if not lack(module)]
+    there = sorted(["PyTorch", "step by step", "CUDA C", *needed])
     assert last["out"].split("\n")[0] == f"{there} 0"
 
 

@@ -114,7 +114,7 @@ MUTANTS = {
                "no condition or loop around it"),
         Mutant("no clamp", kernel(BLUR, ("min(max(top + y, 0), h - 1)", "top + y"),
                                   ("min(max(left + c, 0), w - 1)", "left + c")), "before its first element"),
-        Mutant("no guard", kernel(BLUR, ("if (row < h && column < w) {", "{")), "the guard"),
+        Mutant("no guard", kernel(BLUR, ("if (row < h && column < w) {", "{")), "no guard stops them"),
         Mutant("without the tile",
                kernel(BLUR, ("tile[threadIdx.y + dy][threadIdx.x + dx]",
                              "x[min(max(row + dy - R, 0), h - 1) * w + min(max(column + dx - R, 0), w - 1)]")),

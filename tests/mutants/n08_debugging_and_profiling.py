@@ -51,7 +51,7 @@ MUTANTS = {
         Mutant(
             "volatile",
             kernel(n08.NORM_STUB, ("__shared__ float part", "__shared__ volatile float part")),
-            "wrong when warps run one after another",
+            "`volatile` orders nothing",
         ),
         Mutant(
             "barrier for those with an element",
@@ -112,6 +112,16 @@ MUTANTS = {
                 ),
             ),
             "barrier",
+        ),
+        Mutant(
+            "wait of a warp inside the condition",
+            kernel(
+                n08.DOCUMENT_STUB,
+                ("+ start + lane];\n        }\n        __syncthreads();\n",
+                 "+ start + lane];\n            __syncwarp();\n        }\n"),
+                ("        __syncthreads();\n    }\n    means", "        __syncwarp();\n    }\n    means"),
+            ),
+            "does one stand in a branch?",
         ),
         Mutant(
             "leaves early",
@@ -181,7 +191,7 @@ MUTANTS = {
             "memory that threads share",
         ),
         Mutant("flags in place of counts", kernel(BAD, ("atomicAdd(&bad, 1)", "bad = 1")), "should be 2 but is 1"),
-        Mutant("without an atomic", kernel(BAD, ("atomicAdd(&bad, 1)", "bad += 1")), "A race"),
+        Mutant("without an atomic", kernel(BAD, ("atomicAdd(&bad, 1)", "bad += 1")), "both update `bad[0]`"),
         Mutant(
             "straight into out",
             kernel(
@@ -205,6 +215,16 @@ MUTANTS = {
         Mutant(
             "in two parts, both ints",
             kernel(n08.RESAMPLE_STUB, ("i * from / to", "i / to * from + i % to * from / to")),
+            "from sample 6,087 on",
+        ),
+        Mutant(
+            "halves both",
+            kernel(
+                n08.RESAMPLE_STUB,
+                ("        int position = i * from / to",
+                 "        while (from % 2 == 0 && to % 2 == 0) { from /= 2; to /= 2; }\n"
+                 "        int position = i * from / to"),
+            ),
             "from sample 6,087 on",
         ),
         Mutant("divides first", kernel(n08.RESAMPLE_STUB, ("i * from / to", "i / to * from")), "multiply first"),
@@ -245,11 +265,39 @@ MUTANTS = {
             kernel(n08.STANDARD_STUB, ("row < h && column < w", "row < w && column < h")),
             "does not have",
         ),
-        Mutant("a block of that shape", kernel(n08.STANDARD_STUB, ("(16, 8)", "(8, 16)")), "Nobody writes"),
+        Mutant("a block of that shape", kernel(n08.STANDARD_STUB, ("(16, 8)", "(8, 16)")), "The block is turned"),
+        Mutant(
+            "the smaller side twice",
+            kernel(STANDARD, (GRID, "(-(-min(h, w) // 16), -(-min(h, w) // 8))")),
+            "only as far to the right",
+        ),
+        Mutant("adds one too few", kernel(STANDARD, (GRID, "((w + 14) // 16, (h + 6) // 8)")), "not rounded up"),
+        Mutant("one row of blocks", kernel(STANDARD, (GRID, "(-(-w * h // 128),)")), "one row of blocks"),
+        Mutant(
+            "the shape the wrong way round",
+            kernel(n08.STANDARD_STUB, ("h, w = photo.shape", "w, h = photo.shape")),
+            "returned one of shape",
+        ),
     ),
     "08.6": (
         Mutant("one block", kernel(n08.SLIDE_STUB, ("(-(-n // 128),), (128,)", "(1,), (1024,)")), "fewer threads"),
-        Mutant("the same array by another name", kernel(SLIDE, ("window.copy()", "window")), "race"),
+        Mutant("the same array by another name", kernel(SLIDE, ("window.copy()", "window")), "`.copy()` makes one"),
+        Mutant(
+            "a slice for a copy",
+            kernel(SLIDE, ("window.copy()", "window[k:]"), ("before[i + k]", "before[i]")),
+            "`.copy()` makes one",
+        ),
+        Mutant(
+            "the new ones by assignment",
+            kernel(
+                n08.SLIDE_STUB,
+                ("    if (i < n) {\n        value = i + k < n ? window[i + k] : fresh[i + k - n]",
+                 "    if (i < n - k) {\n        value = window[i + k]"),
+                ("    if (i < n) {\n        window", "    if (i < n - k) {\n        window"),
+                ("np.int32(k)))\n", "np.int32(k)))\n    window[n - k:] = fresh\n"),
+            ),
+            "read from one array",
+        ),
         Mutant(
             "a fence",
             kernel(n08.SLIDE_STUB, ("    __syncthreads();", "    __threadfence();\n    __syncthreads();")),
@@ -324,7 +372,22 @@ MUTANTS = {
         Mutant(
             "cast of one number",
             kernel(CORNERS, ("((float4*)box)[i]", "((float4*)box)[4 * i]")),
-            "last element is `box[2047]`",
+            "counts in float4",
+        ),
+        Mutant(
+            "through shared memory without a bound",
+            kernel(
+                n08.CORNERS_STUB,
+                ("    if (i < n) {", "    __shared__ float tile[1024];\n    int t = threadIdx.x;\n    if (i < n) {"),
+                *((f"        box[4 * i{k}]", f"        tile[4 * t{k}]") for k in ("", " + 1", " + 2", " + 3")),
+                (
+                    "y + h / 2;\n    }\n",
+                    "y + h / 2;\n    }\n    __syncthreads();\n"
+                    "    for (int j = t; j < 4 * blockDim.x; j += blockDim.x)\n"
+                    "        box[4 * (i - t) + j] = tile[j];\n",
+                ),
+            ),
+            "others have none",
         ),
         Mutant(
             "the middle exchanged",
