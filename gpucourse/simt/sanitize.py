@@ -424,8 +424,9 @@ class Sanitizer(Trace):
             where, thread = self._who(int(came[came // per_block == block][0]) + start)
             _, other = self._who(int(ended[0]) + block * per_block + start)
             self.add(Finding(
-                BARRIER_NOT_REACHED, f"{len(ended)} thread{'s' * (len(ended) > 1)} of block {where} ended without coming to "
-                f"this barrier, thread {other} among them. Newer GPUs go on without them, but CUDA asks that all threads of a block "
+                BARRIER_NOT_REACHED,
+                f"{len(ended)} thread{'s' * (len(ended) > 1)} of block {where} ended without coming to this barrier, "
+                f"thread {other} among them. Newer GPUs go on without them, but CUDA asks that all threads of a block "
                 "reach it: no `return` before it, no condition or loop around it that some do not pass.",
                 here.line or None, block=where, thread=thread, other_block=where, other_thread=other))  # fmt: skip
 
