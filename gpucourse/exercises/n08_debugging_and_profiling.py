@@ -89,6 +89,23 @@ def normed(x: Any, mean: bool = True, spread: bool = True, by: int = 0, idle: bo
     return ((away if mean else wide) / divisor).astype(np.float32)
 
 
+def _apart(x: Any) -> Any:
+    """Each row normalized with the sums of the warps, which nobody has joined."""
+    wide = np.pad(x.astype(np.float64), ((0, 0), (0, NORM_BLOCK - x.shape[1]))).reshape(len(x), -1, 32)
+    there = np.arange(NORM_BLOCK).reshape(-1, 32) < x.shape[1]
+    away = (wide - wide.sum(axis=2, keepdims=True) / x.shape[1]) * there
+    variance = (away**2).sum(axis=2, keepdims=True) / x.shape[1]
+    return (away / np.sqrt(variance + 1e-5)).reshape(len(x), -1)[:, : x.shape[1]]
+
+
+def _first_knows(x: Any) -> Any:
+    """Each row normalized if thread 0 alone gets the sums, and the others 0."""
+    wide = x.astype(np.float64)
+    wide[:, 0] -= wide.mean(axis=1)
+    variance = (wide**2).mean(axis=1, keepdims=True) * (np.arange(x.shape[1]) == 0)
+    return wide / np.sqrt(variance + 1e-5)
+
+
 NORM = Problem(
     id="08.1",
     title="Case 2, the normalized rows",
@@ -126,6 +143,10 @@ NORM = Problem(
                   "threads of a block. A row has `w` numbers."),
             _trap("out", lambda launch: normed(launch.args["x"], idle=True), "The threads without an element count in "
                   "the variance: for them `away` must be 0."),
+            _trap("out", lambda launch: _apart(launch.args["x"]), "Each warp has only the sum of its own 32 threads: "
+                  "the sums of the four warps still have to be joined."),
+            _trap("out", lambda launch: _first_knows(launch.args["x"]), "Only thread 0 gets the sums. All threads of "
+                  "the block need them."),
         ),
     ),
 )  # fmt: skip
@@ -204,6 +225,25 @@ def _bounded(most: int) -> KernelTrap:
                  "number.")  # fmt: skip
 
 
+def _seen(words: Callable[[Any, Any], Any], message: str, by_them: bool = False) -> KernelTrap:
+    """The trap of `words(lengths of the document, of the sentence)` words that are added, in place of the sentence's.
+
+    `by_them`: they are also what the sum is divided by.
+    """
+
+    def wrong(launch: Launch) -> Any:
+        a, rows = launch.args, []
+        for number, n in enumerate(a["length"]):
+            count = words(a["length"][number // SENTENCES * SENTENCES :][:SENTENCES], n)
+            total = a["table"][a["words"][number, :count]].astype(np.float64).sum(axis=0)
+            rows.append(total / (count if by_them else n))
+        return np.array(rows).reshape(-1, SENTENCES, FEATURES).mean(axis=1)
+
+    return _trap("out", wrong, message)
+
+
+_PIECES = "The number of turns follows from {} of the document: longer ones lose their last words."
+
 DOCUMENT = Problem(
     id="08.2",
     title="Case 3, the vectors of documents",
@@ -244,6 +284,13 @@ DOCUMENT = Problem(
             _trap("out", lambda launch: document_means(launch.args, most=32), "Only the first 32 words of a sentence "
                   "are added: the loop has to go on to the end of the sentence."),
             *map(_bounded, (64, 96, 128)),
+            _seen(lambda lengths, n: min(n, _up(lengths[0], 32)), _PIECES.format("the first sentence")),
+            _seen(lambda lengths, n: min(n, _up(lengths.min(), 32)), _PIECES.format("the shortest sentence")),
+            _seen(lambda lengths, n: min(n, lengths.max() // 32 * 32), "The number of turns is rounded down: the last "
+                  "piece of the longest sentence, and of others as long, is left out."),
+            _seen(lambda lengths, n: lengths.max(), "Every sentence is taken to be as long as the longest of its "
+                  "document. The number of turns may follow from that; the words that count, and the divisor, are the "
+                  "sentence's own.", by_them=True),
         ),
     ),
 )  # fmt: skip
@@ -300,6 +347,11 @@ def _firsts(launch: Launch) -> Any:
     return (~np.isfinite(launch.args["gradient"][:: launch.block[0]])).astype(np.int32)
 
 
+def _in_first_warp(launch: Launch) -> Callable[[Any], Any]:
+    """Flags what is bad and belongs to the first warp of its block."""
+    return lambda gradient: ~np.isfinite(gradient) & (np.arange(gradient.size) % launch.block[0] < 32)
+
+
 BAD = Problem(
     id="08.3",
     title="Case 4, the steps that were skipped",
@@ -335,6 +387,8 @@ BAD = Problem(
             KernelTrap(lambda launch: {"out": _counts(launch, np.isfinite)}, "The finite elements are counted."),
             KernelTrap(lambda launch: {"out": _firsts(launch)}, "Each block tells of its first thread's element alone: "
                                                                 "the counter must be one for the whole block."),
+            KernelTrap(lambda launch: {"out": _counts(launch, _in_first_warp(launch))}, "Each block tells the count of "
+                       "its first warp: those of the others still have to be added."),
             KernelTrap(lambda launch: {"out": 0 * launch.due["out"]}, "All counts are 0: the counter is set to 0 after "
                                                                       "the counting."),
         ),
@@ -668,6 +722,8 @@ SLIDE = Problem(
             _other_window(lambda window, fresh: np.r_[window[fresh.size :], window[window.size - fresh.size :]],
                           "The window has moved, but its last k samples are still the old ones: `fresh` belongs "
                           "there."),
+            _other_window(lambda window, new: np.r_[window, np.roll(new, -(window.size % new.size))][new.size :],
+                          "The new samples are turned round in a circle: the first of them belongs to i = n - k."),
             _other_window(lambda window, fresh: np.r_[window[fresh.size :], 0 * fresh], "At the end there are zeros: "
                           "`fresh` belongs there."),
             _other_window(lambda window, fresh: np.r_[window[: window.size - fresh.size], fresh], "The new samples "
@@ -734,7 +790,7 @@ CORNERS = Problem(
     title="Case 8, the corners of boxes",
     task=(
         "The kernel of case 8 is right. Mend the lines that waste, so that the boxes are written with as few sectors "
-        "as they fill, and keep the result as it is, number by number."
+        "as they fill, and keep the result, up to rounding."
     ),
     spec=(
         "`p`: 4 planes of n floats, x, y and the logarithms of width and height. `box`: n rows of 4 floats, x - w/2, "

@@ -69,6 +69,19 @@ MUTANTS = {
             ),
             "barrier",
         ),
+        Mutant(
+            "sums of warps",
+            kernel(
+                NORM,
+                (NORM[NORM.index("    __shared__ float part") : NORM.index("}\n\nextern")],
+                 "    for (int d = 16; d > 0; d /= 2) value += __shfl_xor_sync(0xffffffff, value, d);\n"
+                 "    return value;\n"),
+            ),
+            "still have to be joined",
+        ),
+        Mutant(
+            "only thread 0 has the sum", kernel(NORM, ("return total;", "return t ? 0 : total;")), "Only thread 0 gets"
+        ),
         Mutant("variance of itself", kernel(NORM, ("block_sum(away * away)", "block_sum(value * value)")), "should be"),
         Mutant("only centered", kernel(NORM, (" * rsqrtf(variance + 1e-5f)", "")), "not divided by the root"),
     ),
@@ -136,6 +149,42 @@ MUTANTS = {
             kernel(DOCUMENT, ("sum / n;\n    __syncthreads();", "sum / n;")),
             "A race",
         ),
+        Mutant(
+            "turns of the first sentence",
+            kernel(DOCUMENT, ("start < longest", "start < length[blockIdx.x * 4]")),
+            "from the first sentence",
+        ),
+        Mutant(
+            "turns of the shortest sentence",
+            kernel(
+                DOCUMENT,
+                ("    float sum = 0;\n",
+                 "    float sum = 0;\n    const int* l = length + blockIdx.x * 4;\n"
+                 "    int least = min(min(l[0], l[1]), min(l[2], l[3]));\n"),
+                ("start < longest", "start < least"),
+            ),
+            "from the shortest sentence",
+        ),
+        Mutant(
+            "turns rounded down",
+            kernel(
+                DOCUMENT,
+                ("    float sum = 0;\n",
+                 "    float sum = 0;\n    const int* l = length + blockIdx.x * 4;\n"
+                 "    int most = max(max(l[0], l[1]), max(l[2], l[3]));\n"),
+                ("start < longest", "start < most / 32 * 32"),
+            ),
+            "rounded down",
+        ),
+        Mutant(
+            "as long as the longest of the document",
+            kernel(
+                n08.DOCUMENT_STUB,
+                ("    int n = length[sentence];\n",
+                 "    const int* l = length + blockIdx.x * 4;\n    int n = max(max(l[0], l[1]), max(l[2], l[3]));\n"),
+            ),
+            "the longest of its document",
+        ),
         Mutant("divides by the longest", kernel(DOCUMENT, ("sum / n", "sum / longest")), "divided by `longest`"),
         Mutant(
             "one piece only",
@@ -189,6 +238,17 @@ MUTANTS = {
             "an atomic of one's own",
             kernel(n08.BAD_STUB, ("__shared__ int bad;", "int bad = 0;")),
             "memory that threads share",
+        ),
+        Mutant(
+            "the first warp",
+            kernel(
+                n08.BAD_STUB,
+                ("    __shared__ int bad;\n", ""),
+                ("    if (i < n && !isfinite(gradient[i])) {\n        atomicAdd(&bad, 1);\n    }\n", ""),
+                ("    __syncthreads();\n",
+                 "    int bad = __popc(__ballot_sync(0xffffffff, i < n && !isfinite(gradient[i])));\n"),
+            ),
+            "count of its first warp",
         ),
         Mutant("flags in place of counts", kernel(BAD, ("atomicAdd(&bad, 1)", "bad = 1")), "should be 2 but is 1"),
         Mutant("without an atomic", kernel(BAD, ("atomicAdd(&bad, 1)", "bad += 1")), "both update `bad[0]`"),
@@ -333,6 +393,7 @@ MUTANTS = {
             "before anything was written",
         ),
         Mutant("the old end", kernel(SLIDE, ("fresh[i + k - n]", "before[i]")), "still the old ones"),
+        Mutant("fresh by remainder", kernel(SLIDE, ("fresh[i + k - n]", "fresh[i % k]")), "in a circle"),
         Mutant("round and round", kernel(SLIDE, ("fresh[i + k - n]", "before[i + k - n]")), "come again at the end"),
         Mutant("one too many", kernel(SLIDE, ("i + k < n ?", "i + k <= n ?")), "`before["),
         Mutant(
