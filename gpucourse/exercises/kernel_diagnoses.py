@@ -501,10 +501,20 @@ def _updates(trial: Trial, call: Call, finding: Finding) -> str:
 
 def _collides(trial: Trial, call: Call, finding: Finding) -> str:
     """Several threads have the same element while others have nobody."""
-    lost = "" if "read" in " ".join(_verbs(finding)) else _left_out(trial, finding)
+    only_reads = "read" in " ".join(_verbs(finding)) and not _written_by_several(trial, finding)
+    lost = "" if only_reads else _left_out(trial, finding)
     return lost and (
         f"{_capital(_both(call, finding))} have the same element, `{finding.array}[{finding.index}]`"
         f"{_details(trial, call, finding)}, while nobody writes {lost}. {_whose(trial, call, finding)}")
+
+
+def _written_by_several(trial: Trial, finding: Finding) -> bool:
+    """Whether more than one thread stores to the element of a race."""
+    target = _target(trial, finding)
+    if target is None:
+        return False
+    stores = target[1].where(target[1].writes & (target[1].index == finding.index))
+    return several(stores.thread) if len(stores) else False
 
 
 def _whose(trial: Trial, call: Call, finding: Finding) -> str:
