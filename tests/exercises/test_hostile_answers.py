@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import gc
 import subprocess
 import sys
 import threading
@@ -39,6 +40,8 @@ def check_all(answer, limit):
 @pytest.mark.filterwarnings(r"ignore:(?s).*TimedOut:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_hostile_answer_has_an_outcome_and_leaves_nothing_behind(name):
+    if name == "recursion":
+        gc.collect()   # a finalizer of what other tests left in cycles fails at the bottom of a recursion, and says so
     before = (builtins.len, builtins.print, np.isclose, np.geterr(), sys.stdout, sys.getrecursionlimit())
     for problem, outcome in check_all(ANSWERS[name], 0.15):
         assert outcome.state != "right", (problem.id, outcome)
