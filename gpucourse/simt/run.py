@@ -553,15 +553,19 @@ class Wave:
             if _is_syncwarp(run):
                 self._meet_elsewhere()
             return None
-        assert run.end is not None
-        if self.trace is not None and run.block.end is not None:
+        return self._together(f)
+
+    def _together(self, f: Fragment) -> Fragment:
+        """The lanes of `f` execute the warp-wide operation at which they are, and are behind it."""
+        run = _run_of(f)
+        assert run.end is not None and run.block.end is not None
+        if self.trace is not None:
             self.trace.warp(f, run.block.end)
         try:
             run.end(f)
         except AccessFault as fault:
-            assert run.block.end is not None
             raise self.fault(fault, f, run.block.end) from None
-        if self.stepped and self.trace is not None and run.block.end is not None:
+        if self.stepped and self.trace is not None:
             self.trace.executed(f, run.block.end)
         f.block += 1
         return f
@@ -590,7 +594,7 @@ class Wave:
 
     def _meet_elsewhere(self) -> None:
         """Let go those who wait at `bar.warp.sync`, if the rest of their mask waits at another one with this mask."""
-        parts = [w for w in self.waiting if _is_syncwarp(w.code.blocks[w.block])]
+        parts = [w for w in self.waiting if _is_syncwarp(_run_of(w))]
         if len(parts) < 2:
             return
         masks = [spread(_run_of(w).mask(w), w.lanes.count) for w in parts]   # type: ignore[misc]
@@ -603,7 +607,7 @@ class Wave:
             if not goes.all():
                 self.waiting.append(select(part, ~goes, part.block))
             if goes.any():
-                self._pass_syncwarp(select(part, goes, part.block))
+                self.queue_by_unit(self._together(select(part, goes, part.block)))
         if self.trace is not None:
             self.trace.meet(self, slots)
 
@@ -615,19 +619,6 @@ class Wave:
         np.bitwise_or.at(came, group, bits)
         free: Values = masks & self._alive_bits(Lanes(slots, self.shape)) & ~came[group] == 0
         return free
-
-    def _pass_syncwarp(self, part: Fragment) -> None:
-        """The lanes of `part`, which wait at `bar.warp.sync`, go on."""
-        run = _run_of(part)
-        assert run.end is not None and run.block.end is not None
-        if self.trace is not None:
-            self.trace.warp(part, run.block.end)
-        try:
-            run.end(part)
-        except AccessFault as fault:
-            raise self.fault(fault, part, run.block.end) from None
-        part.block += 1
-        self.queue_by_unit(part)
 
     def _alive_bits(self, lanes: Lanes) -> Values:
         packed = np.packbits(self.alive.reshape(-1, WARP), axis=1, bitorder="little")
