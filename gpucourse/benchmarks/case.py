@@ -93,6 +93,13 @@ class WrongResult(CourseError):
     """A benchmark's kernel left a wrong result: its time would be worth nothing."""
 
 
+def require_close(what: str, error: float, largest: float, tolerance: float) -> None:
+    """Raise WrongResult unless `error` is at most `tolerance` of the `largest` result; NaN is wrong, too."""
+    if not error <= tolerance * largest:
+        raise WrongResult(f"{what}: the largest error is {error / largest:.2g} of the largest result; "
+                          f"up to {tolerance:g} is let pass")  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Checked:
     """A call with its check: `poison()` spoils the output before a run, `check()` raises WrongResult after it."""

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.benchmarks.case import Case, Checked, Machine, Sizes, WrongResult
+from gpucourse.benchmarks.case import Case, Checked, Machine, Sizes, require_close
 from gpucourse.benchmarks.rung import Rung
 from gpucourse.errors import CourseError
 
@@ -458,10 +458,3 @@ def _library(xp: Any, n: int, dtype: str) -> Checked:
         require_close(what, float(error), float(abs(due).max()), TOLERANCE[dtype])
 
     return Checked(lambda: xp.matmul(*on_device, out=c), lambda: c.fill(np.nan), check)
-
-
-def require_close(what: str, error: float, largest: float, tolerance: float) -> None:
-    """Raise WrongResult unless `error` is at most `tolerance` of the `largest` result; NaN is wrong, too."""
-    if not error <= tolerance * largest:
-        raise WrongResult(f"{what}: the largest error is {error / largest:.2g} of the largest result; "
-                          f"up to {tolerance:g} is let pass")  # fmt: skip
