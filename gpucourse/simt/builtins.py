@@ -1,4 +1,4 @@
-"""Functions that the machine itself provides: printf, assert, malloc and free."""
+"""Functions that the machine itself provides: printf, assert, malloc, free (libdevice.py: mathematics)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpucourse.errors import AssertFailed, KernelFault, OutOfBounds, Trapped
+from gpucourse.simt import libdevice
 from gpucourse.simt.heap import Heap
 from gpucourse.simt.instructions import load
 from gpucourse.simt.memory import AccessFault
@@ -20,7 +21,9 @@ _CONVERSION = re.compile(r"%([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(hh|h|ll|l|z|j|t)?
 
 def call(name: str, f: Fragment, instruction: Instruction, results: list[str], arguments: list[Values]) -> None:
     """Execute a built-in function; arguments are rows of bytes, one row a lane or one for all."""
-    if name == "vprintf":
+    if name in libdevice.FUNCTIONS:
+        f.registers[results[0]] = libdevice.call(name, arguments)
+    elif name == "vprintf":
         texts = [_printed(f, lane, arguments) for lane in range(f.lanes.count)]
         f.machine.machine.printed.extend(texts)
         f.registers[results[0]] = np.frombuffer(b"\1\0\0\0", np.uint8).reshape(1, 4)

@@ -1,7 +1,7 @@
 """CUDA C to PTX through NVRTC, which needs neither a GPU nor a driver.
 
-The compiler sits behind one small interface, `Compiler`: a second front end needs `version`, `ptx`
-and `resources`. NVRTC is reached through ctypes, from whichever CUDA 12 or 13 wheel or toolkit is there.
+The compiler sits behind one small interface, `Compiler`: `version`, `ptx` and `resources`. NVRTC is reached through
+ctypes, from whichever CUDA 12 or 13 wheel or toolkit is there; where there is none, `front_end.py` has others.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gpucourse.errors import CompileError, MissingPackage
+from gpucourse.simt.on_colab import bring_compiler
 
 #: Architecture that the simulator executes (NVRTC 12 and 13 both accept it).
 PTX_ARCHITECTURE = "compute_75"
@@ -29,6 +30,8 @@ PTX_ARCHITECTURE = "compute_75"
 RESOURCE_ARCHITECTURE = "sm_80"
 #: Name that the compiler's messages carry; CuPy's is the path of a temporary file.
 SOURCE_NAME = "kernel.cu"
+#: What a front end lacks that has no assembler.
+NO_ASSEMBLER = "the registers of this kernel: NVRTC's assembler counts them, and it is not on this machine"
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class Compiler(Protocol):
         """PTX of `source`, with the mangled name of each of `names`."""
         ...
 
-    def resources(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> str:
-        """What the assembler reports of each kernel's resources, as text."""
+    def resources(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Resources]:
+        """What the assembler reports of each kernel, by mangled name; raises `SimulatorLacks` without an assembler."""
         ...
 
 
@@ -75,29 +78,34 @@ def compile_ptx(
 
     `options` are the learner's own (`-DN=4`); `names` are name expressions such as `"add<float>"`.
     Raises `CompileError` with the compiler's log and the learner's own line numbers, and
-    `MissingPackage` where there is no NVRTC. Results are kept on disk unless `cached` is False.
+    `MissingPackage` where there is no compiler. Results are kept on disk unless `cached` is False.
     """
-    compiler = nvrtc()
+    from gpucourse.simt.front_end import front_end
+
+    compiler = front_end()
     key = _key("ptx", compiler.version(), source, options, names)
     stored = _load(key) if cached else None
     if stored is None:
         stored = asdict(compiler.ptx(source, options, names))
         if cached:
-            _store(key, stored)
-    return Compiled(**stored)
+            _store(key, stored | {"asked": [source, options, names]})
+    return Compiled(**{name: stored[name] for name in ("ptx", "names", "log")})
 
 
 def kernel_resources(
     source: str, options: tuple[str, ...] = (), names: tuple[str, ...] = ()
 ) -> dict[str, Resources]:
     """Registers, spills and memory per (mangled) kernel name, from NVRTC's own assembler for sm_80."""
-    compiler = nvrtc()
+    from gpucourse.simt.front_end import front_end
+
+    compiler = front_end()
     key = _key("resources", compiler.version(), source, options, names)
     stored = _load(key)
     if stored is None:
-        stored = {"log": compiler.resources(source, options, names)}
+        found = compiler.resources(source, options, names)
+        stored = {"kernels": {name: asdict(used) for name, used in found.items()}, "asked": [source, options, names]}
         _store(key, stored)
-    return parse_resources(stored["log"])
+    return {name: Resources(**used) for name, used in stored["kernels"].items()}
 
 
 _ENTRY = re.compile(r"Compiling entry function '([^']+)'")
@@ -147,10 +155,16 @@ def _include_folders() -> tuple[tuple[str, ...], tuple[str, ...]]:
         root = Path(cupy.submodule_search_locations[0], "_core", "include")
         before = tuple(str(root / "cupy" / "_cccl" / part) for part in ("cub", "thrust", "libcudacxx"))
         after = (str(root),)
-    cuda = next((str(folder) for folder in _cuda_include_folders()), None)
+    cuda = next(_cuda_include_folders(), None)
     if cuda and not before:
-        before = (str(Path(cuda, "cccl")),)
-    return before, (*after, *([cuda] if cuda else []))
+        before = (str(cuda / "cccl"),)
+    return before, (*after, *(_with_crt(cuda) if cuda else ()))
+
+
+def _with_crt(folder: Path) -> tuple[str, ...]:
+    """A folder of CUDA's headers, and the one of crt/: in CUDA 12's wheels the latter belongs to the compiler."""
+    crt = folder.parent.parent / "cuda_nvcc" / "include"
+    return (str(folder), str(crt)) if (crt / "crt").exists() and not (folder / "crt").exists() else (str(folder),)
 
 
 def _cuda_include_folders() -> Iterator[Path]:
@@ -204,10 +218,10 @@ class Nvrtc(Compiler):
             log = program.compile((*cupy_options(options), *extra))
             return Compiled(program.text("PTX"), {name: program.lowered(name) for name in names}, log)
 
-    def resources(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> str:
+    def resources(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Resources]:
         extra = (f"-arch={RESOURCE_ARCHITECTURE}", "--ptxas-options=-v")
         with _Program(self._library, source, names) as program:
-            return program.compile((*cupy_options(options), *extra))
+            return parse_resources(program.compile((*cupy_options(options), *extra)))
 
 
 class _Program:
@@ -260,15 +274,22 @@ class _Program:
 @functools.cache
 def nvrtc() -> Nvrtc:
     """The NVRTC of this environment; raises `MissingPackage` with the command that brings one."""
+    found = _load_nvrtc() or (_load_nvrtc() if bring_compiler() else None)
+    if found:
+        return found
+    raise MissingPackage(
+        "no NVRTC library was found, and kernels cannot be compiled without it; "
+        "install one with: pip install nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cuda-cccl nvidia-cuda-crt"
+    )
+
+
+def _load_nvrtc() -> Nvrtc | None:
     for path in _library_candidates():
         try:
             return Nvrtc(path)
         except OSError:
             continue
-    raise MissingPackage(
-        "no NVRTC library was found, and kernels cannot be compiled without it; "
-        "install one with: pip install nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cuda-cccl nvidia-cuda-crt"
-    )
+    return None
 
 
 # --- messages ----------------------------------------------------------------------------------------
@@ -328,7 +349,7 @@ def cache_folder() -> Path:
 
 
 def _key(kind: str, version: str, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> str:
-    everything = json.dumps([2, kind, version, source, cupy_options(options), names])
+    everything = json.dumps([3, kind, version, source, cupy_options(options), names])
     return hashlib.sha256(everything.encode()).hexdigest()
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucourse.errors import CompileError, LaunchError, SimulatorLacks
-from gpucourse.simt import forms
+from gpucourse.simt import forms, libdevice
 from gpucourse.simt.calls import FunctionTable, Sizes, pointer_of, sizes_of_call
 from gpucourse.simt.compile import SOURCE_NAME, Compiled, compile_ptx
 from gpucourse.simt.flow import Block, Flow, callee, reads, waiting_functions, writes
@@ -38,7 +38,7 @@ from gpucourse.simt.ptx import (
 #: Bytes of `__constant__` variables that a module may have (CUDA programming guide, compute capabilities).
 MOST_CONSTANT = 1 << 16
 #: Functions that the machine itself provides.
-BUILT_IN = ("vprintf", "__assertfail", "malloc", "free")
+BUILT_IN = frozenset({"vprintf", "__assertfail", "malloc", "free", *libdevice.FUNCTIONS})
 
 
 @dataclass(slots=True)

@@ -380,13 +380,15 @@ def _parameters(cursor: _Cursor) -> tuple[Variable, ...]:
 
 
 def _parameter(cursor: _Cursor) -> Variable:
-    align, kind = 0, ""
+    align, kind, pointer = 0, "", False
     while cursor.peek().startswith("."):
         word = cursor.next().text[1:]
         if word == "align":
-            align = _integer(cursor.next())
+            found = _integer(cursor.next())
+            align = align if pointer else found   # behind `.ptr` it is that of what the pointer points to
         elif word in TYPE_BYTES:
             kind = word
+        pointer = pointer or word == "ptr"
     if not kind:
         raise PtxError("a parameter without a known type", cursor.line)
     name = _name(cursor)

@@ -1,0 +1,76 @@
+"""Which compiler is used: NVRTC, then what is stored, then clang; and what is said where there is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpucourse.errors import CourseError, MissingPackage
+from gpucourse.simt import front_end
+from gpucourse.simt.compile import Compiled, Compiler, Nvrtc, Resources
+from gpucourse.simt.stored import Stored
+
+
+class Other(Compiler):
+    """A compiler that says that it was asked."""
+
+    def version(self) -> str:
+        return "other 1"
+
+    def ptx(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> Compiled:
+        return Compiled("by the other", {}, "")
+
+    def resources(self, source: str, options: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Resources]:
+        return {}
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(front_end.VARIABLE, raising=False)
+    front_end._front_end.cache_clear()
+    yield
+    front_end._front_end.cache_clear()
+
+
+@pytest.fixture
+def without_nvrtc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Nvrtc:
+        raise MissingPackage("no NVRTC")
+
+    monkeypatch.setattr(front_end, "nvrtc", missing)
+
+
+def test_nvrtc_comes_first() -> None:
+    assert isinstance(front_end.front_end(), Nvrtc)
+
+
+@pytest.mark.usefixtures("without_nvrtc")
+def test_without_it_a_kernel_that_is_not_stored_goes_to_clang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_end, "clang", Other)
+    found = front_end.front_end()
+    assert found.ptx("a kernel of mine", (), ()).ptx == "by the other"
+    assert found.version().endswith("; other 1")
+
+
+@pytest.mark.usefixtures("without_nvrtc")
+@pytest.mark.parametrize(("platform", "step"), [
+    ("darwin", "pip install ziglang"), ("linux", "pip install nvidia-cuda-nvrtc"), ("win32", "pip install nvidia-cuda"),
+])  # fmt: skip
+def test_without_any_the_error_names_this_platforms_step(
+    platform: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_end, "clang", lambda: None)
+    monkeypatch.setattr(front_end.sys, "platform", platform)
+    with pytest.raises(MissingPackage, match=step):
+        front_end.front_end().ptx("a kernel of mine", (), ())
+
+
+def test_the_variable_forces_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(front_end.VARIABLE, "stored")
+    assert isinstance(front_end.front_end(), Stored)
+    monkeypatch.setenv(front_end.VARIABLE, "gcc")
+    with pytest.raises(CourseError, match="GPUCOURSE_FRONT_END is 'gcc'; it may be nvrtc, stored, clang"):
+        front_end.front_end()
+    monkeypatch.setenv(front_end.VARIABLE, "clang")
+    monkeypatch.setattr(front_end, "clang", lambda: None)
+    with pytest.raises(MissingPackage, match="pip install ziglang"):
+        front_end.front_end()
