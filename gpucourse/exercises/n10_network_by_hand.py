@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,6 +41,7 @@ def _leaky_cases(xp: Any) -> list[Case]:
             found.append(Case(bring(x), slope, about=f"x a {about}"))
         at_zero = bring(np.array([-1.0, 0.0, 2.0]))
         found.append(Case(at_zero, 0.5, about=f"x = [-1, 0, 2] in {where}"))
+        found.append(Case(bring(np.array([1.0, 2.0])), 0.5, about=f"x = [1, 2] in {where}"))
     return found
 
 
@@ -51,6 +53,7 @@ def _leaky_slope(x: Array, slope: float) -> Array:
     return leaky_relu(x, slope)[1]
 
 
+_ONE_DECISION = "One decision is made for the whole array. Its elements lie on both sides of 0: each needs its own."
 LEAKY = Problem(
     id="10.1",
     title="A ReLU that leaks",
@@ -106,6 +109,12 @@ LEAKY = Problem(
                 Trap(lambda x, slope: _leaky_y(x, 0) + (x <= 0).astype(x.dtype) * slope,
                      "Below 0, y is the constant `slope`. It should be slope · x."),
                 Trap(lambda x, slope: _leaky_slope(x, slope), "y and derivative have changed places."),
+                Trap(lambda x, slope: _leaky_y(x, 0) + slope * x,
+                     "Above 0, y is (1 + slope) · x: the leak is added there, too. It belongs to the other side only."),
+                *(Trap(lambda x, slope, any_or_all=each: x if any_or_all(x > 0) else slope * x, _ONE_DECISION)
+                  for each in (np.any, np.all)),
+                *(Trap(lambda x, slope, number=each: x if number(x) > 0 else slope * x, _ONE_DECISION)
+                  for each in (np.sum, np.max)),
             ),
             "derivative": (
                 Trap(lambda x, slope: _leaky_slope(x, 0),
@@ -125,11 +134,17 @@ LEAKY = Problem(
                      "This is y, not its derivative. The derivative is 1 on one side and slope on the other, however "
                      "large x is."),
                 Trap(lambda x, slope: (x > 0).astype(x.dtype) + (x <= 0).astype(x.dtype) * slope * x,
-                     "Below 0 the derivative is slope · x. The derivative of slope · x is slope."),
+                     "Below 0 your derivative is slope · x. That of slope · x is slope."),
                 Trap(lambda x, slope: x * (x > 0) + (x <= 0).astype(x.dtype) * slope,
-                     "Above 0 the derivative is x. The derivative of x is 1."),
+                     "Above 0 your derivative is x. That of x is 1."),
                 Trap(lambda x, slope: _leaky_slope(x, -slope),
                      "Below 0 the derivative has the wrong sign: the line rises there, too."),
+                Trap(lambda x, slope: _leaky_y(x, slope) / x,
+                     "The derivative is y / x. That is the slope of a line through 0, except at x = 0 itself: 0 / 0 "
+                     "is nan. Choose it as you chose y."),
+                Trap(lambda x, slope: ((np.sign(x) + 1) / 2).astype(x.dtype),
+                     "Below 0 the derivative is 0, and at 0 it is one half: this is made of the sign of x alone. It "
+                     "should be slope on both."),
             ),
         },
         rtol=1e-5,
@@ -179,6 +194,8 @@ def _oblong_batches(xp: Any, rng: Any) -> list[Case]:
 def _large_batches(xp: Any, rng: Any) -> list[Case]:
     found = []
     for bring, where in _sides(xp):
+        positive = np.array([[1000.0, 999.0, 998.0], [3.0, 1.0, 2.0]])
+        found.append(Case(bring(positive), bring(np.array([1, 2])), about=f"logits of about 1000 and 1 in {where}"))
         large = np.array([[1000.0, 999.0, 998.0], [-1000.0, -999.0, -1001.0], [3.0, 1.0, 2.0]])
         found.append(Case(bring(large), bring(np.array([1, 0, 2])), about=f"logits of about 1000 and -1000 in {where}"))
     return found
@@ -190,6 +207,8 @@ def _certain_batches(xp: Any) -> list[Case]:
         sure = np.array([[0.0, 800.0, 1.0], [2.0, 1.0, 0.0]])
         about = f"logits of 0, 800 and 1 and the label 0 in {where}"
         found.append(Case(bring(sure), bring(np.array([0, 1])), about=about))
+        about = f"logits of 0, 800 and 1 and the label 1 in {where}"
+        found.append(Case(bring(sure), bring(np.array([1, 1])), about=about))
     return found
 
 
@@ -210,8 +229,42 @@ def _kept_above(least: float) -> Callable[[Array, Array], float]:
     return _loss_of(lambda logits: np.log(np.exp(_log_softmax(logits)) + least))
 
 
+def _without_keepdims(shift: bool, total: bool) -> Callable[[Array], Array]:
+    """log p of a square batch where the maximum (`shift`) or the sum (`total`) has lost its axis."""
+    def log_p(logits: Array) -> Array:
+        shifted = logits - logits.max(axis=1, keepdims=not shift)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=not total))
+
+    return log_p
+
+
+_WITHOUT_KEEPDIMS = [_without_keepdims(*lost) for lost in ((True, True), (False, True), (True, False))]
+
+
+def _squared(divisor: Callable[[Array], float]) -> Callable[[Array, Array], float]:
+    return lambda logits, labels: float(
+        ((np.exp(_log_softmax(logits)) - _one_hot(logits, labels)) ** 2).sum() / divisor(logits)
+    )
+
+
+def _cut_off(least: float, top: float) -> Callable[[Array, Array], float]:
+    return _loss_of(lambda logits: _naive_log_p(np.clip(logits, least, top)))
+
+
+def _with_logarithm(log: Callable[[Array], Array]) -> Callable[[Array, Array], float]:
+    def log_p(logits: Array) -> Array:
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        return shifted - log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+    return _loss_of(log_p)
+
+
 def _gradient_of(p: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     return lambda logits, labels: (p(logits) - _one_hot(logits, labels)) / len(labels)
+
+
+def _gradient_by(log_p: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
+    return _gradient_of(lambda logits: np.exp(log_p(logits)))
 
 
 _OVERFLOW = (
@@ -226,6 +279,15 @@ _LEAST = (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-15, 1e-16, 1e-20, 1e-3
 _KEPT_ABOVE = (
     "The loss of a row that is very wrong stops growing: p is kept above a small number before the logarithm. That "
     "hides infinity, and a wrong loss is left. Compute log p without p: z - log(sum of exp z)."
+)
+_KEEPDIMS = (
+    "`keepdims=True` is missing. Without it the maximum or the sum along axis 1 is a row itself, and NumPy spreads it "
+    "over the columns: row 0's number goes to column 0 of every row."
+)
+_CUT = (20, 30, 50, 80, 85, 88, 100, 500, 600, 700)   # where people cut logits off
+_CUT_OFF = (
+    "Large logits are cut off. exp then stays finite, but the differences between them are lost, and the loss is "
+    "another one. Subtract each row's largest logit instead: it changes no probability."
 )
 _WRONG_AXIS = (
     "The softmax runs over the examples. A row is an example: its own {} should add up to 1, so sum along axis 1."
@@ -253,6 +315,9 @@ LOSS_TRAPS = (
          "This is the logarithm to base 2. Use `log`, to base e."),
     Trap(lambda z, t: cross_entropy(z, t)[0] / float(np.log(10)),
          "This is the logarithm to base 10. Use `log`, to base e."),
+    *(Trap(_with_logarithm(other),
+           "exp and a logarithm to another base do not undo each other: log p = z - log(sum of exp z) needs the "
+           "natural one, `log`.") for other in (np.log2, np.log10)),
     Trap(lambda z, t: -float(_log_softmax(z).mean()),
          "The labels do not count: this is the mean of -log p over all classes. Pick each row's label."),
     Trap(lambda z, t: cross_entropy(z, t)[0] / z.shape[1],
@@ -262,6 +327,17 @@ LOSS_TRAPS = (
     Trap(lambda z, t: -float(np.log(_picked(z, t, np.exp(_log_softmax(z))).mean())),
          "The mean is taken of p, and then the logarithm. Take the logarithm of each p first, then the mean."),
     Trap(_loss_of(lambda z: _log_softmax(z, None)), _WHOLE_BATCH),
+    Trap(_loss_of(lambda z: z + _log_softmax(z) - (z - z.max(axis=1, keepdims=True))),
+         "log p = z - log(sum of exp z) with the same z twice. Yours takes the logits as they are in one place, and "
+         "those without their maximum in the other."),
+    *(Trap(_loss_of(log_p), _KEEPDIMS) for log_p in _WITHOUT_KEEPDIMS),
+    Trap(lambda z, t: 1 - float(np.exp(_picked(z, t, _log_softmax(z))).mean()),
+         "This is the mean of 1 - p at the labels. It should be that of -log p."),
+    *(Trap(_squared(share), "This is a squared error, of p - y. It should be the mean of -log p at the labels.")
+      for share in (lambda z: len(z), lambda z: 2 * len(z), lambda z: z.size, lambda z: 1, lambda z: 2)),
+    Trap(_loss_of(lambda z: _naive_log_p(z - z.min(axis=1, keepdims=True))),
+         "The smallest logit of each row is subtracted. exp of the largest is then larger still, and infinite. "
+         "Subtract the largest."),
     Trap(_loss_of(lambda z: np.log(np.exp(_log_softmax(z)))),
          "p at the label is too small for a float, so it is 0, and log 0 is infinite. Never make p for the loss: "
          "log p = z - log(sum of exp z), where z is the row minus its maximum."),
@@ -270,6 +346,8 @@ LOSS_TRAPS = (
     Trap(_loss_of(lambda z: _naive_log_p(z)), _OVERFLOW),
     Trap(_loss_of(lambda z: np.log(_naive_p(z, z.max()))), _ONE_MAXIMUM),
     Trap(_loss_of(lambda z: _naive_log_p(z - z.max())), _ONE_MAXIMUM),
+    *(Trap(_cut_off(-top, top), _CUT_OFF) for top in _CUT),
+    *(Trap(_cut_off(-math.inf, top), _CUT_OFF) for top in _CUT),
 )  # fmt: skip
 GRADIENT_TRAPS = (
     Trap(lambda z, t: cross_entropy(z, t)[1] * len(t),
@@ -289,6 +367,10 @@ GRADIENT_TRAPS = (
     Trap(lambda z, t: (np.exp(_log_softmax(z)) - (_one_hot(z, t).sum(axis=0, keepdims=True) > 0)) / len(t), _COLUMNS),
     Trap(lambda z, t: -_one_hot(z, t) / np.exp(_log_softmax(z)) / len(t),
          "This is the gradient with respect to p. The logits come before p: with respect to them it is (p - y) / n."),
+    Trap(lambda z, t: cross_entropy(z, t)[1] * _one_hot(z, t),
+         "The gradient is there at the labels only, and 0 elsewhere. Every logit of a row takes part in its loss: "
+         "there it is p / n."),
+    *(Trap(_gradient_by(log_p), _KEEPDIMS) for log_p in _WITHOUT_KEEPDIMS),
     Trap(_gradient_of(lambda z: np.exp(_log_softmax(z, None))), _WHOLE_BATCH),
     Trap(_gradient_of(_naive_p), _OVERFLOW),
     Trap(_gradient_of(lambda z: _naive_p(z, z.max())), _ONE_MAXIMUM),
@@ -299,7 +381,7 @@ CROSS_ENTROPY = Problem(
     title="A loss for classes",
     task=(
         "Write the softmax cross-entropy of a batch and its gradient with respect to the logits. It must hold for "
-        "logits of any size."
+        "logits of any size, also where p itself is too small for a float: there -log(softmax(...)) is infinite."
     ),
     spec=(
         "`cross_entropy(logits, labels)`: `logits` (n, classes), float64; `labels` (n,), whole numbers; NumPy or "
@@ -375,42 +457,57 @@ _MEAN = (
 )
 DX_TRAPS = (
     Trap(lambda x, w, dy: dy @ w.T,
-         "dx is dy Wᵀ. W has the shape (outputs, inputs), so dy (n, outputs) times W itself gives (n, inputs)."),
-    Trap(lambda x, w, dy: (dy @ w).T, "dx is transposed. It must have x's shape, one row for each example."),
+         "Your dx is dy Wᵀ. W has the shape (outputs, inputs), so dy (n, outputs) times W itself gives (n, inputs)."),
+    Trap(lambda x, w, dy: (dy @ w).T, "Your dx is transposed. It must have x's shape, one row for each example."),
     Trap(lambda x, w, dy: w @ dy, "The factors of dx have changed places: rows of dy are examples, so dy comes first."),
     Trap(lambda x, w, dy: w.T @ dy,
          "The factors of dx have changed places, as they stand where examples are columns. Here they are rows: dy "
          "comes first."),
-    Trap(lambda x, w, dy: dy, "dx is dy: the weights are missing."),
-    Trap(lambda x, w, dy: dy * w, "dx is an elementwise product. An input reaches every output: use `@`."),
+    Trap(lambda x, w, dy: dy, "Your dx is dy: the weights are missing."),
+    Trap(lambda x, w, dy: dy * w, "Your dx is an elementwise product. An input reaches every output: use `@`."),
     Trap(lambda x, w, dy: dy @ w / len(x), _MEAN.format("dx")),
     Trap(lambda x, w, dy: x @ w.T, "This is the forward pass, x Wᵀ. dx is made of dy and W."),
     Trap(lambda x, w, dy: dy.T @ x, "dx and dw have changed places: return dx, dw, db."),
     Trap(lambda x, w, dy: dy.T @ w, "dy is transposed in dx. Its rows are examples, and so are those of dx."),
+    Trap(lambda x, w, dy: dy.T @ w.T, "Both are transposed in dx. dy (n, outputs) and W (outputs, inputs) fit as they "
+         "lie."),
+    Trap(lambda x, w, dy: w @ dy.T,
+         "Your dx is W dyᵀ. Rows of dx are examples, and so are those of dy: dy comes first, and as it lies."),
+    Trap(lambda x, w, dy: dy * w.sum(axis=1),
+         "Your dx sums W over the inputs. Each input has its own weights: the sum runs over the outputs, as in "
+         "dy @ ..."),
+    Trap(lambda x, w, dy: x @ w.T @ w, "Your dx is made of the layer's output, x Wᵀ. What comes back is dy: use that."),
 )  # fmt: skip
 DW_TRAPS = (
     Trap(lambda x, w, dy: x.T @ dy,
-         "dw is transposed: this is xᵀ dy, of shape (inputs, outputs). W has the shape (outputs, inputs)."),
-    Trap(lambda x, w, dy: dy @ x, "dw is dy x, whose inner axis is not the examples. The sum must run over them."),
-    Trap(lambda x, w, dy: dy @ x.T, "dw is dy xᵀ: one number for each pair of examples. The sum must run over them."),
-    Trap(lambda x, w, dy: x @ dy.T, "dw is x dyᵀ: one number for each pair of examples. The sum must run over them."),
+         "Your dw is transposed: this is xᵀ dy, of shape (inputs, outputs). W has the shape (outputs, inputs)."),
+    Trap(lambda x, w, dy: dy @ x, "Your dw is dy x, whose inner axis is not the examples. The sum must run over them."),
+    Trap(lambda x, w, dy: dy @ x.T,
+         "Your dw is dy xᵀ: one number for each pair of examples. The sum must run over them."),
+    Trap(lambda x, w, dy: x @ dy.T,
+         "Your dw is x dyᵀ: one number for each pair of examples. The sum must run over them."),
     Trap(lambda x, w, dy: dy.T @ x / len(x), _MEAN.format("dw")),
-    Trap(lambda x, w, dy: dy.T @ w, "dw is made of dy and W. What W is multiplied by is x, so it is dy and x."),
-    Trap(lambda x, w, dy: dy @ w, "dw is the same as dx. It is made of dy and x."),
-    Trap(lambda x, w, dy: dy * x, "dw is an elementwise product. Every example adds to every weight: use `@`."),
-    Trap(lambda x, w, dy: x, "dw is x: dy is missing."),
+    Trap(lambda x, w, dy: dy.T @ w, "Your dw is made of dy and W. What W is multiplied by is x, so it is dy and x."),
+    Trap(lambda x, w, dy: dy @ w, "Your dw is the same as dx. It is made of dy and x."),
+    Trap(lambda x, w, dy: dy * x, "Your dw is an elementwise product. Every example adds to every weight: use `@`."),
+    Trap(lambda x, w, dy: x, "Your dw is x: dy is missing."),
+    Trap(lambda x, w, dy: dy.T @ (x @ w.T) @ w,
+         "Your dw is made with the layer's output brought back. What W was multiplied by is x itself."),
+    Trap(lambda x, w, dy: dy.T @ (x @ w.T), "Your dw is made with the layer's output. What W was multiplied by is x."),
 )  # fmt: skip
 DB_TRAPS = (
     Trap(lambda x, w, dy: dy.sum(axis=1),
-         "db is summed over the outputs (axis 1). b has one element for each output: sum over the examples."),
+         "Your db is summed over the outputs (axis 1). b has one element for each output: sum over the examples."),
     Trap(lambda x, w, dy: dy.mean(axis=0), _MEAN.format("db")),
-    Trap(lambda x, w, dy: dy, "db is dy. The same b serves every example, so their shares add up."),
+    Trap(lambda x, w, dy: dy, "Your db is dy. The same b serves every example, so their shares add up."),
     Trap(lambda x, w, dy: dy.sum(axis=0, keepdims=True),
          "db has the shape (1, outputs). b has the shape (outputs,): leave out `keepdims`."),
-    Trap(lambda x, w, dy: dy.sum(), "db is one number, the sum of all of dy. Sum over the examples only."),
+    Trap(lambda x, w, dy: dy.sum(), "Your db is one number, the sum of all of dy. Sum over the examples only."),
     Trap(lambda x, w, dy: dy.sum(axis=0) * 0 + 1,
-         "db is 1. That is how y depends on b; the chain rule multiplies it by dy, and sums over the examples."),
-    Trap(lambda x, w, dy: x.sum(axis=0), "db sums x. b is only added, so its gradient does not depend on x: sum dy."),
+         "Your db is 1. That is how y depends on b; the chain rule multiplies it by dy, and sums over the examples."),
+    Trap(lambda x, w, dy: (dy @ w).sum(axis=0), "Your db sums dx. b is added to y, so sum what arrives there: dy."),
+    Trap(lambda x, w, dy: x.sum(axis=0),
+         "Your db sums x. b is only added, so its gradient does not depend on x: sum dy."),
 )  # fmt: skip
 
 LINEAR_BACKWARD = Problem(
@@ -473,6 +570,7 @@ def _network_case(bring: Any, rng: Any, n: int, inputs: int, hidden: int, classe
     x, z, w2, dlogits = (
         rng.standard_normal(shape) for shape in ((n, inputs), (n, hidden), (classes, hidden), (n, classes))
     )
+    z[0, 0] = 0   # exactly on the corner of the ReLU
     about = f"n = {n}, {inputs} inputs, {hidden} hidden units and {classes} classes, {where}"
     return Case(*map(bring, (x, z, np.maximum(z, 0), w2, dlogits)), about=about)
 
@@ -494,19 +592,25 @@ def _through(mask: Callable[..., Array]) -> Callable[..., Array]:
 _MASKS = (
     (_through(lambda dh, z, h: dh),
      "The ReLU is missing on the way back: where z is 0 or less its derivative is 0, so nothing of dh passes there. "
-     "(`h >= 0` is true everywhere.)"),
+     "(If you have written `h >= 0`: that is true everywhere.)"),
     (_through(lambda dh, z, h: dh * (dh > 0)),
-     "dh is cut off where dh itself is negative. The ReLU's derivative depends on its input: keep dh where z > 0."),
+     "Your dh is cut off where dh itself is negative. The ReLU's derivative depends on its input: keep dh where "
+     "z > 0."),
     (_through(lambda dh, z, h: dh * h),
-     "dh is multiplied by h. Multiply it by the ReLU's derivative, which is 1 or 0, not by its output."),
+     "Your dh is multiplied by h. Multiply it by the ReLU's derivative, which is 1 or 0, not by its output."),
     (_through(lambda dh, z, h: dh * z),
-     "dh is multiplied by z. The ReLU's derivative is 1 where z > 0, and 0 elsewhere."),
+     "Your dh is multiplied by z. The ReLU's derivative is 1 where z > 0, and 0 elsewhere."),
     (_through(lambda dh, z, h: dh * (z < 0)), "The mask is turned round: dh passes where z > 0."),
+    (_through(lambda dh, z, h: dh * (z <= 0)), "The mask is turned round: dh passes where z > 0."),
+    (_through(lambda dh, z, h: dh * (z >= 0)),
+     "Where z is exactly 0, dh passes. There the ReLU's derivative is taken to be 0: is it `>=` in place of `>`?"),
+    (_through(lambda dh, z, h: dh * (1 + np.sign(z)) / 2),
+     "Where z is exactly 0, half of dh passes. There the ReLU's derivative is taken to be 0."),
     (_through(lambda dh, z, h: (z > 0) * (dh * 0 + 1)),
-     "dz is the ReLU's derivative alone. The chain rule multiplies it by dh = dlogits w2."),
+     "Your dz is the ReLU's derivative alone. The chain rule multiplies it by dh = dlogits w2."),
 )  # fmt: skip
 _DH_TRANSPOSED = (
-    "dh is made with w2ᵀ. It is the dx of the second layer: dy (n, classes) times w2 (classes, hidden) itself."
+    "Your dh is made with w2ᵀ. It is the dx of the second layer: dy (n, classes) times w2 (classes, hidden) itself."
 )
 
 
@@ -526,6 +630,7 @@ def _mean_over(part: int) -> Callable[..., Array]:
     return lambda x, *others: backward(x, *others)[part] / len(x)
 
 
+_NO_RELU_THERE = "You cut dlogits off where it is negative. There is no ReLU at the logits: use dlogits as it arrives."
 _MEANS = "{} is divided by the number of rows. The share 1/n is in dlogits already; here it is a sum."
 CHAIN = Problem(
     id="10.4",
@@ -537,7 +642,8 @@ CHAIN = Problem(
     ),
     spec=(
         "`backward(x, z, h, w2, dlogits)`: `x` (n, inputs), `z` and `h` (n, hidden), `w2` (classes, hidden), `dlogits` "
-        "(n, classes), NumPy or device arrays. Returns `dw2`, `db2`, `dw1`, `db1`, in this order."
+        "(n, classes), NumPy or device arrays. Returns `dw2`, `db2`, `dw1`, `db1`, in this order. The ReLU's "
+        "derivative at 0 is 0."
     ),
     stub=(
         "def backward(x, z, h, w2, dlogits):\n"
@@ -577,21 +683,29 @@ CHAIN = Problem(
         [_square_networks, _oblong_networks],
         {
             "dw2": (
-                Trap(lambda x, z, h, w2, d: h.T @ d, "dw2 is transposed: w2 has the shape (classes, hidden)."),
+                Trap(lambda x, z, h, w2, d: h.T @ d, "Your dw2 is transposed: w2 has the shape (classes, hidden)."),
                 Trap(lambda x, z, h, w2, d: d.T @ z,
-                     "dw2 is made with z. What the second layer was given is h, after the ReLU."),
-                Trap(lambda x, z, h, w2, d: d.T @ x, "dw2 is made with x. What the second layer was given is h."),
+                     "Your dw2 is made with z. What the second layer was given is h, after the ReLU."),
+                Trap(lambda x, z, h, w2, d: d.T @ x, "Your dw2 is made with x. What the second layer was given is h."),
                 Trap(lambda x, z, h, w2, d: d @ h,
-                     "dw2 is dlogits h, without a transpose. The sum must run over the rows."),
+                     "Your dw2 is dlogits h, without a transpose. The sum must run over the rows."),
                 Trap(_mean_over(0), _MEANS.format("dw2")),
+                Trap(lambda x, z, h, w2, d: d.T @ (h * z),
+                     "Your dw2 is made with h times z, or h². What the second layer was given is h, once."),
+                Trap(lambda x, z, h, w2, d: (d * (d > 0)).T @ h, _NO_RELU_THERE),
                 Trap(lambda *a: backward(*a)[2],
                      "The first layer's gradient comes first. The order is that of the way back: dw2, db2, dw1, db1."),
             ),
             "db2": (
                 Trap(lambda x, z, h, w2, d: d.sum(axis=1),
-                     "db2 is summed over the classes. Sum over the rows: axis 0."),
-                Trap(lambda x, z, h, w2, d: d, "db2 is dlogits. The same b2 serves every row: sum over the rows."),
+                     "Your db2 is summed over the classes. Sum over the rows: axis 0."),
+                Trap(lambda x, z, h, w2, d: d, "Your db2 is dlogits. The same b2 serves every row: sum over the rows."),
                 Trap(_mean_over(1), _MEANS.format("db2")),
+                Trap(lambda x, z, h, w2, d: (d * (d > 0)).sum(axis=0), _NO_RELU_THERE),
+                Trap(lambda *a: _dz(*a).sum(axis=0),
+                     "Your db2 sums dz, of the hidden layer. b2 is added to the logits."),
+                Trap(lambda *a: backward(*a)[2],
+                     "The second result is dw1. The order is that of the way back: dw2, db2, dw1, db1."),
             ),
             "dw1": (
                 *(Trap(_first_weights(dz), cause) for dz, cause in _MASKS),
@@ -601,16 +715,18 @@ CHAIN = Problem(
                 Trap(_first_weights(lambda x, z, h, w2, d: d * (z > 0)),
                      "w2 is missing on the way back: what reaches the hidden units is dh = dlogits w2."),
                 Trap(lambda x, z, h, w2, d: x.T @ _dz(x, z, h, w2, d),
-                     "dw1 is transposed: w1 has the shape (hidden, inputs)."),
+                     "Your dw1 is transposed: w1 has the shape (hidden, inputs)."),
                 Trap(lambda x, z, h, w2, d: _dz(x, z, h, w2, d).T @ h,
-                     "dw1 is made with h. What the first layer was given is x."),
+                     "Your dw1 is made with h. What the first layer was given is x."),
                 Trap(_mean_over(2), _MEANS.format("dw1")),
             ),
             "db1": (
-                *(Trap(_first_bias(dz), cause) for dz, cause in _MASKS),
-                Trap(lambda *a: _dz(*a).sum(axis=1), "db1 is summed over the hidden units. Sum over the rows: axis 0."),
-                Trap(_dz, "db1 is dz. The same b1 serves every row: sum over the rows."),
-                Trap(lambda x, z, h, w2, d: d.sum(axis=0), "db1 is the same as db2. For the first layer sum dz."),
+                *(Trap(_first_bias(dz), f"dw1 is right, but db1 is made of something else. {cause}")
+                  for dz, cause in _MASKS),
+                Trap(lambda *a: _dz(*a).sum(axis=1),
+                     "Your db1 is summed over the hidden units. Sum over the rows: axis 0."),
+                Trap(_dz, "Your db1 is dz. The same b1 serves every row: sum over the rows."),
+                Trap(lambda x, z, h, w2, d: d.sum(axis=0), "Your db1 is the same as db2. For the first layer sum dz."),
                 Trap(_mean_over(3), _MEANS.format("db1")),
             ),
         },
@@ -659,8 +775,8 @@ WRONG_GRADIENTS = Problem(
                 "left and that to the right differ, and finite differences give the middle. Move that point."
             ),
             "penalty": (
-                "The formula of penalty is right. Its array is float32: a nudge of 1e-5 is hardly larger than the "
-                "rounding there. Check it in float64."
+                "The formula of penalty is right. Its array is float32, with seven digits: a nudge of 1e-5 is rounded "
+                "by a percent or so, and the check asks for a millionth. Check it in float64."
             ),
             "tanh": "The formula of tanh is right: 1 - tanh², and its check says so at every point.",
             "softmax": (
@@ -740,6 +856,12 @@ def _divided_by_length(parameters: Any, gradients: Any, x: Array, y: Array, orde
         _step(parameters, gradients(parameters, x[at], y[at]), lr / len(at))
 
 
+def _divided_by_batches(
+    parameters: Any, gradients: Any, x: Array, y: Array, order: Array, size: int, lr: float
+) -> None:
+    one_pass(parameters, gradients, x, y, order, size, lr * size / len(order))
+
+
 def _one_by_one(parameters: Any, gradients: Any, x: Array, y: Array, order: Array, size: int, lr: float) -> None:
     for start in range(0, len(order), size):
         at = order[start : start + size]
@@ -753,10 +875,48 @@ def _all_at_the_start(parameters: Any, gradients: Any, x: Array, y: Array, order
         _step(parameters, found, lr)
 
 
+def _only_one(number: int) -> Pass:
+    def wrong(parameters: Any, gradients: Any, x: Array, y: Array, order: Array, size: int, lr: float) -> None:
+        for at in _in_turn(order, size):
+            _step([parameters[number]], [gradients(parameters, x[at], y[at])[number]], lr)
+
+    return wrong
+
+
+def _crossed(parameters: Any, gradients: Any, x: Array, y: Array, order: Array, size: int, lr: float) -> None:
+    for at in _in_turn(order, size):
+        _step(parameters, gradients(parameters, x[at], y[at])[::-1], lr)
+
+
+def _each_with_each(parameters: Any, gradients: Any, x: Array, y: Array, order: Array, size: int, lr: float) -> None:
+    for at in _in_turn(order, size):
+        total = sum(gradients(parameters, x[at], y[at]))
+        _step(parameters, [total] * len(parameters), lr)
+
+
+def _once_for_all(parameters: Any, gradients: Any, x: Array, y: Array, order: Array, size: int, lr: float) -> None:
+    found = gradients(parameters, x, y)
+    for _ in _in_turn(order, size):
+        _step(parameters, found, lr)
+
+
+def _accumulated(parameters: Any, gradients: Any, x: Array, y: Array, order: Array, size: int, lr: float) -> None:
+    total = [0 * p for p in parameters]
+    for at in _in_turn(order, size):
+        total = [t + g for t, g in zip(total, gradients(parameters, x[at], y[at]), strict=True)]
+        _step(parameters, total, lr)
+
+
+def _filled_up(order: Array, size: int) -> list[Array]:
+    starts = [max(0, min(start, len(order) - size)) for start in range(0, len(order), size)]
+    return [order[start : start + size] for start in starts]
+
+
 def _in_turn(order: Array, size: int, stop: int | None = None, short: int = 0) -> list[Array]:
     return [order[start : start + size - short] for start in range(0, len(order) if stop is None else stop, size)]
 
 
+_SPREAD = "A batch takes its examples at a distance from each other. It should hold `size` neighbors in `order`."
 _DIVIDED = "The step is divided by the batch's size. `gradients` returns those of a mean already."
 ONE_PASS = Problem(
     id="10.6",
@@ -766,10 +926,11 @@ ONE_PASS = Problem(
         "every parameter a small step against its gradient."
     ),
     spec=(
-        "`one_pass(parameters, gradients, x, y, order, size, lr)`: `parameters` is a list of arrays, to be changed in "
-        "place; `gradients(parameters, x, y)` returns the list of their gradients for a batch; `order` holds the "
-        "numbers of all examples, shuffled; a batch has `size` examples, the last one what is left; `lr` is the length "
-        "of the step."
+        "`one_pass(parameters, gradients, x, y, order, size, lr)`: `parameters` is a list of NumPy or device arrays; "
+        "change the arrays themselves, for the network holds them too; `gradients(parameters, x, y)` returns the list "
+        "of their gradients for a batch (in the check, those of a straight line's squared error); `order` holds the "
+        "numbers of all examples, shuffled; a batch has `size` examples, the last one what is left; `lr` is the "
+        "length of the step."
     ),
     stub=(
         "def one_pass(parameters, gradients, x, y, order, size, lr):\n"
@@ -805,8 +966,9 @@ ONE_PASS = Problem(
         atol=1e-12,
         traps=(
             Trap(lambda *everything: None,
-                 "Nothing has changed. `p = p - ...` only gives the name p to a new array; `p -= ...` changes the "
-                 "array that the caller holds."),
+                 "Nothing has changed in the arrays that the caller holds. Either no step is taken, or other arrays "
+                 "are changed: copies, or new ones. `p = p - ...` and `parameters[i] = ...` give a name, or a place in "
+                 "the list, to a new array; `p -= ...` changes the array itself."),
             Trap(_with_rate(lambda lr, size: -lr),
                  "The loss goes up: the gradient points to where it grows. Step against it, with a minus."),
             Trap(_with_rate(lambda lr, size: 1.0), "The step does not depend on lr. Subtract lr times the gradient."),
@@ -815,7 +977,7 @@ ONE_PASS = Problem(
             Trap(_with_rate(lambda lr, size: lr * size),
                  "The step is multiplied by the batch's size: lr times g is all."),
             Trap(_by_batches(lambda order, size: _in_turn(_sorted(order), size)),
-                 "The examples are taken in the order in which they lie in x, and `order` is not used. Take "
+                 "The examples are taken in the order in which they lie in x: `order` is not used, or sorted. Take "
                  "`x[order[...]]`, and y with it."),
             Trap(_labels_unshuffled,
                  "x is taken in the shuffled order and y is not, so examples get labels that are not theirs. Use the "
@@ -836,6 +998,40 @@ ONE_PASS = Problem(
                  "Each batch lacks its last example: a slice ends before its second number, so it is start + size."),
             Trap(_by_batches(lambda order, size: [order[start : start + size] for start in range(len(order))]),
                  "The batches overlap: the start moves on by 1. Give `range` its third number, the step."),
+            Trap(_by_batches(lambda order, size: _in_turn(order, size, short=-1)),
+                 "The batches overlap: each holds one example too many. A slice ends before its second number, so that "
+                 "is start + size."),
+            Trap(_by_batches(lambda order, size: _in_turn(order, size)[1:]),
+                 "The first batch is left out: begin at 0."),
+            Trap(_by_batches(lambda order, size: [order[k : k + 1] for k in range(len(order))]),
+                 "Each step uses one example only: `size` of them belong together."),
+            Trap(_by_batches(lambda order, size: [order[k :: -(-len(order) // size)] for k in
+                                                  range(-(-len(order) // size))]), _SPREAD),
+            Trap(_by_batches(lambda order, size: [order[k::size] for k in range(-(-len(order) // size))]), _SPREAD),
+            Trap(_by_batches(lambda order, size: [order[k::size] for k in range(min(size, len(order)))]), _SPREAD),
+            Trap(_by_batches(lambda order, size: _filled_up(order, size)),
+                 "The last batch is filled up with examples that were used already. It has only what is left."),
+            Trap(_by_batches(lambda order, size: [order[k : k + size] for k in range(len(order) // size)]),
+                 "The batches overlap: the number of a batch is used as its start. Batch k starts at k * size."),
+            Trap(_only_one(0), "Only the first parameter moves. Does a `return` or `break` stand in the inner loop?"),
+            Trap(_only_one(-1), "Only the last parameter moves. Does the step stand inside the inner loop?"),
+            Trap(_crossed,
+                 "Parameters and gradients are paired the wrong way round: both lists are in the same order."),
+            Trap(_by_batches(lambda order, size: _in_turn(order[::-1], size)),
+                 "`order` is taken from its end. Begin with its first `size` examples."),
+            Trap(_by_batches(lambda order, size: _in_turn(order, size)[::-1]),
+                 "The batches are taken from the last to the first. Begin with the first."),
+            Trap(_each_with_each,
+                 "Each parameter is moved by every gradient: two loops, one in the other. Go through parameters and "
+                 "gradients side by side, with `zip`."),
+            Trap(_once_for_all,
+                 "The gradients of all examples are taken once, at the start, and used for every batch. Take those of "
+                 "a batch when its turn comes."),
+            Trap(_accumulated,
+                 "The gradients of earlier batches are kept and added. Each step uses those of its own batch only."),
+            Trap(_divided_by_batches, "The step is divided by the number of batches. lr times g is all."),
+            Trap(_with_rate(lambda lr, size: 2 * lr),
+                 "Each step is twice as long as lr times g. Is it taken twice?"),
             Trap(_one_by_one,
                  "A parameter moves before the next one's gradient is known, which is then taken at another point. Ask "
                  "for all gradients of a batch first, then move all parameters."),

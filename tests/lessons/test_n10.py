@@ -91,6 +91,11 @@ ALSO_RIGHT = {
             dz[h == 0] = 0
             return [dlogits.T @ h, dlogits.sum(0), dz.T @ x, dz.sum(0)]
         """,
+    "10.4 at the corner h is 0 too": """
+        def backward(x, z, h, w2, dlogits):
+            dz = dlogits @ w2 * cp.get_array_module(h).sign(h)
+            return dlogits.T @ h, dlogits.sum(axis=0), dz.T @ x, dz.sum(axis=0)
+        """,
     "10.4 where": """
         def backward(x, z, h, w2, dlogits):
             xp = cp.get_array_module(z)
@@ -106,6 +111,13 @@ ALSO_RIGHT = {
                 for i in range(len(parameters)):
                     parameters[i] -= lr * g[i]
                 start += size
+        """,
+    "10.6 into the arrays, by subtract": """
+        def one_pass(parameters, gradients, x, y, order, size, lr):
+            for start in range(0, len(order), size):
+                at = order[start:start + size]
+                for p, g in zip(parameters, gradients(parameters, x[at], y[at])):
+                    cp.get_array_module(p).subtract(p, lr * g, out=p)
         """,
     "10.6 shuffled first, written through a slice": """
         def one_pass(parameters, gradients, x, y, order, size, lr):
@@ -240,10 +252,11 @@ def test_the_lessons_sigmoid_is_pytorchs_and_never_overflows():
     [
         f"28 · 28 = {28 * 28} numbers",
         f"Remember {np.log(10):.3f}, the logarithm of 10",
-        "should be 6 · 1 · 3 = 18",
-        f"the sum is about {128 * 2}",                          # 128 units, 784 weights, 2 / 784 each
+        "It is 6 · 1 · 3 = 18",
+        f"the sum of the squares is about {128 * 2}",                          # 128 units, 784 weights, 2 / 784 each
         f"so p = {1 / (1 + np.exp(8)):.4f}",
         f"about {62 * 25 / 1000} ms a step",                     # 62 launches of 25 µs
+        "ten layers leave a ten-billionth",                    # 0.1 ** 10
         "a thousandth, or a thousandfold",                     # 2 ** 10
     ],
 )  # fmt: skip

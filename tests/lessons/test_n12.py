@@ -163,8 +163,11 @@ def test_what_the_exercises_expect_is_pytorchs(stride, padding):
 
 def test_the_figures_of_the_prose_are_those_of_the_data():
     pictures = digits().test.images.astype(float)
-    left = {by: 100 * pictures[:, :, : 28 - by].sum() / pictures.sum() for by in (4, 8)}
-    assert f"after 4 pixels {left[4]:.1f} % of all the white is still there, after 8 pixels {left[8]:.0f} %" in TEXT
+    white = 100 * pictures[:, :, :24].sum() / pictures.sum()
+    whole = 100 * (pictures[:, :, 24:].sum(axis=(1, 2)) == 0).mean()
+    lost = f"after 4 pixels {whole:.0f} % of them have lost nothing, and {white:.1f} % of all the white is still"
+    assert lost in TEXT
+    assert f"for a picture of 28 x 28 and a kernel of 3 x 3 it is {100 - 100 * 9 / 784:.0f} %" in TEXT
     assert f"used at {n12.output_size(28, 5, 2, 2, 1) ** 2} places" in TEXT
     assert f"a kernel of 3 covers {1 + 2 * 2} pixels" in TEXT
     assert f"{64 * 64 * 56 * 56 * 4 * 9 / 1e9:.1f}" == "0.5" and "half a gigabyte" in TEXT
