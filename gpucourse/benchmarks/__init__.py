@@ -18,9 +18,12 @@ from gpucourse.benchmarks.photo import (
     photo_with_transfers,
 )
 from gpucourse.benchmarks.products import matrix_product, matrix_product_torch
+from gpucourse.benchmarks.recurrent_layers import recurrent
 from gpucourse.benchmarks.reductions import reduction
 from gpucourse.benchmarks.softmaxes import softmax
+from gpucourse.benchmarks.spectrograms import mel_spectrograms
 from gpucourse.benchmarks.strides import offset_copy, strided_copy
+from gpucourse.benchmarks.training import training_ladder
 from gpucourse.benchmarks.transposes import transpose
 from gpucourse.errors import NotBuiltYet
 
@@ -54,6 +57,9 @@ LADDERS: dict[str, dict[str, Benchmark]] = {
     "softmax": {"softmax": softmax},
     "matmul": {"matmul": matmul},
     "convolution": {"convolution": convolution},
+    "training": {"training": training_ladder},
+    "recurrent": {"recurrent": recurrent},
+    "sound": {"sound": mel_spectrograms},
 }
 
 

@@ -112,6 +112,18 @@ class Checked:
         return self.call()
 
 
+class NotHere(CourseError):
+    """A case needs what this machine lacks: it is recorded as skipped, with these words."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a call returns that keeps the time itself: its timing, and what else a reader should know of it."""
+
+    timing: Timing
+    details: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Case:
     """One thing to time: `prepare()` allocates its inputs and returns the call, which may be a `Checked`."""
@@ -124,6 +136,7 @@ class Case:
     series: str = ""  # cases of one series grow; when one is too slow, the larger ones are skipped
     setting: Callable[[], AbstractContextManager[object]] = nullcontext  # entered for preparing and timing
     cold: bool = False  # each run finds the last-level cache filled with other data (see cold.py)
+    keeps_time: bool = False  # its call returns a `Measured`; it is called once
     share_of: str = ""  # "kernel" of an earlier case with the same other parameters: its rate is 100 %
 
 
@@ -177,23 +190,26 @@ def _measure_case(case: Case, machine: Machine, sizes: Sizes) -> dict[str, Any]:
         with case.setting():
             call = case.prepare()
             outcome = _outcome(case, call, machine, options | case.options)
+    except NotHere as reason:
+        return {"skipped": str(reason)}
     except Exception as error:
         return {"error": _sentence(error)}
     finally:
         _release(machine)
-    if not isinstance(outcome, Timing):
-        return {"value": outcome, "unit": case.unit}
+    timing = outcome.timing if isinstance(outcome, Measured) else outcome
+    if not isinstance(timing, Timing):
+        return {"value": timing, "unit": case.unit}
     return {
         "unit": f"{case.unit}/s",
         "work": case.work,
-        "rate": case.work / outcome.median,
-        "seconds": plain(outcome),
-    }
+        "rate": case.work / timing.median,
+        "seconds": plain(timing),
+    } | ({"details": outcome.details} if isinstance(outcome, Measured) else {})
 
 
 def _outcome(case: Case, call: Callable[[], object], machine: Machine, options: dict[str, Any]) -> object:
-    """The call's timing, cold or warm; what a call that counts returns. A `Checked` call is checked."""
-    if case.unit == "count":
+    """The call's timing, cold or warm; what a call that counts or keeps time returns. A `Checked` is checked."""
+    if case.unit == "count" or case.keeps_time:
         return call()
     if case.cold:
         from gpucourse.benchmarks.cold import time_cold  # which imports this file's vocabulary

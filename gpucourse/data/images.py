@@ -1,7 +1,9 @@
 """Small pictures with labels: handwritten digits (MNIST) and clothing (Fashion-MNIST), embedded or in full.
 
-The embedded sets are fair samples of the original files: every 6th training and every 5th test image of MNIST, every
-12th and every 10th of Fashion-MNIST (`tools/pack_data.py`). Test images come from the official test split, always.
+The embedded sets are one in six of MNIST's training images and one in five of its test images, one in twelve and one in
+ten of Fashion-MNIST's (`tools/pack_data.py`). Test images come from the official test split, always. MNIST's training
+file alternates between two kinds of images, from two sources of writers, and the sample takes both in turn: the mean
+of its pixels is 0.1303, that of all 60,000 images 0.1307, of the embedded test images 0.1329.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ class Optimizer:
         for number, p in enumerate(self.parameters):
             if p.gradient is None:
                 raise ValueError(f"parameter {number} of shape {p.value.shape} has no gradient: call backward first")
-            self.update(number, p.value, p.gradient + self.weight_decay * p.value)
+            penalized = p.gradient + self.weight_decay * p.value if self.weight_decay else p.gradient
+            self.update(number, p.value, penalized)
 
     def update(self, number: int, value: Array, gradient: Array) -> None:
         """Change `value`, parameter `number`, in place."""
@@ -106,7 +107,8 @@ class Adam(Optimizer):
     def update(self, number: int, value: Array, gradient: Array) -> None:
         """One step."""
         m, s, (b1, b2) = self.means[number], self.squares[number], self.betas
-        value *= 1 - self.lr * self.decoupled
+        if self.decoupled:
+            value *= 1 - self.lr * self.decoupled
         m *= b1
         m += (1 - b1) * gradient
         s *= b2

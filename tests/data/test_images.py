@@ -1,6 +1,7 @@
 """The embedded pictures: counts, checksums, official splits, licenses; the full sets through a stand-in."""
 
 import hashlib
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,11 +13,12 @@ from gpucourse.errors import CourseError
 
 FOLDER = Path(images.__file__).parent
 SETS = {"digits": (images.digits, 10_000, 2_000), "clothing": (images.clothing, 5_000, 1_000)}
-# SHA-256 of the pixels and of the labels (one byte each), of every so many-th
-# piece of 784 bytes (byte) of the original, unpacked files; computed without NumPy and without the packing tool
+# SHA-256 of the pixels and of the labels (one byte each): pieces of 784 bytes (bytes) of the original, unpacked files,
+# at 0, 7, 12, 19 and so on of MNIST's training file, else every so many-th; computed without NumPy and without the
+# packing tool
 SUMS = {
     "digits": {
-        "train": "e9fd3af659b8566c125502618327e4c940d8a9d6a252b0155bd073c05d9914e0",
+        "train": "5483988295fbb6cf187f861bb470549d61ed1fe8eb4a6c82a0b8d74bd857ef20",
         "test": "4eb317e922dd46c27e5146e2d5d07b0504e518f054a31a1dffcf2ff18e680c60",
     },
     "clothing": {
@@ -110,3 +112,19 @@ def test_offline_there_is_one_clear_error(monkeypatch, tmp_path, error):
     with pytest.raises(CourseError, match="could not be fetched") as caught:
         images.digits(full=True, folder=tmp_path)
     assert "full=False" in str(caught.value) and "\n" not in str(caught.value)
+
+
+REAL = Path(os.environ.get("GPUCOURSE_DATA") or Path.home() / ".cache" / "gpucourse")
+
+
+@pytest.mark.skipif(not (REAL / "MNIST" / "raw").is_dir(), reason="digits(full=True) has not been asked for here")
+def test_the_real_files_hold_the_embedded_digits():
+    pytest.importorskip("torchvision")
+    full, embedded = images.digits(full=True, folder=REAL), images.digits()
+    assert (len(full.train), len(full.test)) == (60_000, 10_000)
+    # how often each digit occurs among the 60,000 and the 10,000, as published with the files
+    assert np.bincount(full.train.labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(full.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    np.testing.assert_array_equal(full.train.images[::12], embedded.train.images[::2])
+    np.testing.assert_array_equal(full.train.images[7::12], embedded.train.images[1::2])
+    np.testing.assert_array_equal(full.test.labels[::5], embedded.test.labels)

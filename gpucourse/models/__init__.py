@@ -1,0 +1,1 @@
+"""Networks that the lessons build in view, as PyTorch modules."""
