@@ -84,7 +84,8 @@ def by_cases(
     `rng` (a numpy Generator seeded from the problem's id) where they have parameters of that name.
     `rtol`, `atol`: |got - due| <= atol + rtol * |due|; rtol is 1e-6 by default, 1e-9 for integers.
     `dtype`: whether arrays must agree in dtype. `in_place`: whether the answer may change its arguments.
-    `writes`: the parameter whose final content is judged, in place of what is returned.
+    `writes`: the parameter whose final content is judged, in place of what is returned; of a list of arrays, what
+    these arrays then hold, whatever the list was made to name.
 
     >>> judge = by_cases(lambda p, n: 1 / (1 - p + p / n), [(0.5, 2), (0.9, 8)])
     """
@@ -103,6 +104,7 @@ class ByCases:
     tolerance: Tolerance = field(default_factory=Tolerance)
     in_place: bool = False
     writes: str = ""
+    diagnoses: tuple[Callable[..., str | None], ...] = DIAGNOSES
 
     def __call__(self, answer: Any, *, xp: Any = np, seed: int = 0, name: str = "your function") -> None:
         """Raise Wrong, NotAttempted or guard.Raised unless `answer` agrees with the reference throughout."""
@@ -126,7 +128,7 @@ class ByCases:
     def _judge(self, answer: Any, cases: list[Case], xp: Any, name: str) -> None:
         trials = [self._trial(answer, case, xp, name) for case in cases]
         again = [self._trial(answer, case, xp, name, again=True) for case in reversed(cases)][::-1]
-        for diagnose in DIAGNOSES:
+        for diagnose in self.diagnoses:
             message = diagnose(self, trials, again, xp)
             if message:
                 raise Wrong(message)
@@ -134,6 +136,7 @@ class ByCases:
     def _trial(self, answer: Any, case: Case, xp: Any, name: str, again: bool = False) -> Trial:
         call, about = signature.call_text(name, self.reference, case.args, case.kwargs, case.about, xp)
         args, kwargs = case.copies(xp)
+        handed = self._handed(args, xp)
         done = guard.call(answer, args, kwargs, call + about, quiet=again)
         if done.value is ...:
             raise NotAttempted()
@@ -141,8 +144,7 @@ class ByCases:
         trial = Trial(case, call, about, done.value, self.due(self.reference, case, xp))
         trial.printed, trial.warned = done.printed, done.warned
         if self.writes:
-            at = signature.names(self.reference, len(args)).index(self.writes)
-            return replace(trial, got=args[at], call=self.writes, about=f", after {call}{about}")
+            return replace(trial, got=handed, call=self.writes, about=f", after {call}{about}")
         return replace(trial, changed="" if self.in_place else self._changed(case, args, kwargs, xp))
 
     def due(self, function: Any, case: Case, xp: Any) -> Any:
@@ -150,8 +152,17 @@ class ByCases:
         if not callable(function):
             return function
         args, kwargs = case.copies(xp)
+        handed = self._handed(args, xp)
         value = offered(function, *args, xp=xp, **kwargs)
-        return args[signature.names(self.reference, len(args)).index(self.writes)] if self.writes else value
+        return handed if self.writes else value
+
+    def _handed(self, args: tuple[Any, ...], xp: Any) -> Any:
+        """The argument that is written, to be looked at after the call; of a list of arrays, a list of our own."""
+        if not self.writes:
+            return None
+        value = args[signature.names(self.reference, len(args)).index(self.writes)]
+        arrays = kind(value, xp) == "sequence" and all(kind(each, xp) in ("array", "device array") for each in value)
+        return list(value) if arrays else value
 
     def _changed(self, case: Case, args: tuple[Any, ...], kwargs: dict[str, Any], xp: Any) -> str:
         names = signature.names(self.reference, len(args))

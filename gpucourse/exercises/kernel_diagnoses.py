@@ -352,7 +352,7 @@ def out_of_bounds(trials: list[Trial], traps: tuple[KernelTrap, ...]) -> str | N
             return f"{text}. A pointer to `float4` counts in float4, not in floats."
         own = "These threads have elements" if several(touches.thread) else "This thread has an element"
         text += f". {own} of {'their' if 'These' in own else 'its'} own, so not the guard but the index is wrong"
-        return f"{text}; or this access needs a test of its own, as one of a neighbor's element does."
+        return f"{text}; or this access needs a test of its own, or has one that lets too much pass."
     return None
 
 

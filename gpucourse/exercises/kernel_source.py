@@ -176,10 +176,28 @@ def unset_variable(answer: Answer) -> str:
         return ""
     program = answer.kernel.kernel.program
     found = _UNSET.search(program.compiled.log)
-    if found is None:
+    number, what = (int(found[1]), found[2]) if found else _only_added_to(program.source)
+    if not number:
         return ""
-    line = quoted(program.source, int(found[1]), " ({})")
-    return f"in line {found[1]}{line} the {found[2]}: what it holds then is left to chance. Give it one."
+    line = quoted(program.source, number, " ({})")
+    return f"in line {number}{line} the {what}: what it holds then is left to chance. Give it one."
+
+
+_WITHOUT_VALUE = re.compile(r"(?<=[;{}])\s*(?:float|double|int|unsigned(?: int)?|long long)\s+(\w+)\s*;")
+_REFERENCE = re.compile(r"\b(?:float|double|int|unsigned|long|auto|T)\s*&\s*\w")
+
+
+def _only_added_to(source: str) -> tuple[int, str]:
+    """The line and the warning for a variable that begins without a value and is changed by `+=` and its like only.
+
+    The compiler does not warn where that happens in a loop. (0, "") if there is none, or where it is not certain.
+    """
+    text = re.sub(r"//[^\n]*|/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m[0]), source, flags=re.DOTALL)
+    for name in [] if _REFERENCE.search(text) else _WITHOUT_VALUE.findall(text):
+        change = re.search(rf"(?<![\w.>]){name}\s*[-+*/]=", text)
+        if change and not re.search(rf"(?<![\w.>]){name}\s*=[^=]|&\s*{name}\b", text):
+            return text.count("\n", 0, change.start()) + 1, f'variable "{name}" is used before its value is set'
+    return 0, ""
 
 
 def _first_error(log: str) -> str:

@@ -22,6 +22,10 @@ def speedup(p: float, n: int) -> float:
     return 1 / ((1 - p) + p / n)
 
 
+def _shares(rng: np.random.Generator) -> list[tuple[float, int]]:
+    return [(round(float(rng.uniform(0.05, 0.95)), 3), int(rng.integers(2, 200))) for _ in range(3)]
+
+
 SPEEDUP = Problem(
     id="01.1",
     title="Speed-up by Amdahl",
@@ -56,6 +60,7 @@ SPEEDUP = Problem(
     judge=by_cases(
         speedup,
         [(0.5, 2), (0.9, 10), (0.1, 4), (0.75, 1), (0.95, 16), (0.99, 1000)],
+        hidden=_shares,
         traps=(
             Trap(
                 lambda p, n: (1 - p) + p / n,
@@ -187,6 +192,15 @@ def _both(rule: Any, message: str) -> tuple[Trap, Trap]:
     return Trap(_never_handled(rule), message), Trap(rule, message)
 
 
+def _lines(rng: np.random.Generator) -> list[tuple[float, ...]]:
+    """Two with a break-even, one whose B is never better."""
+    starts = [(float(a), float(a + more)) for a, more in rng.integers(1, 50, (3, 2))]
+    costs = [(float(b + more) / 4, float(b) / 4) for b, more in rng.integers(2, 40, (3, 2))]
+    crossing = [(a, each_a, b, each_b) for (a, b), (each_a, each_b) in zip(starts, costs, strict=True)]
+    a, each_a, b, each_b = crossing[2]
+    return [*crossing[:2], (a, each_b, b, each_a)]
+
+
 BREAK_EVEN = Problem(
     id="01.2",
     title="Break-even from two lines",
@@ -236,6 +250,7 @@ BREAK_EVEN = Problem(
                 Case(5, 4, 25, 3),
                 Case(1, 2, 10, 5, about="a B that is slower for each element too"),
             ],
+            hidden=_lines,
             traps=(
                 *_both(
                     lambda start_a, each_a, start_b, each_b: (start_b - start_a) / (each_a - each_b),
@@ -602,6 +617,12 @@ def _least_times(
     return flops / gflops_per_s / 1e6, bytes_moved / gbytes_per_s / 1e6
 
 
+def _kernels(rng: np.random.Generator) -> list[tuple[float, ...]]:
+    """Some that memory limits, some that arithmetic limits."""
+    rows = rng.integers((1, 1, 2, 2), 90, (4, 4)).tolist()
+    return [(1e8 * flops, 1e7 * moved, 100.0 * peak, 20.0 * band) for flops, moved, peak, band in rows]
+
+
 BEST_TIME = Problem(
     id="01.4",
     title="The best time that a roof allows",
@@ -645,6 +666,7 @@ BEST_TIME = Problem(
             Case(1e9, 1e9, 1000, 3000),
             Case(5e10, 2e9, 8000, 320),
         ],
+        hidden=_kernels,
         traps=(
             Trap(
                 lambda *k: sum(_least_times(*k)),
@@ -866,6 +888,20 @@ LOGS = (
     },
 )
 
+def _logs(rng: np.random.Generator) -> list[Case]:
+    """Logs like those shown: a slow first run, and one late run that pulls the mean up."""
+    found = []
+    for number in range(len(LOGS) + 1, len(LOGS) + 3):
+        cpu, gpu = rng.integers(9_000, 40_000), rng.uniform(0.4, 3.0)
+        late = np.array([2.1, 1.02, 0.99, 1.0, 1.4])
+        small, large = (2**18 * pixels for pixels in rng.integers((1, 9), (9, 60)).tolist())
+        log = {"cpu_us": [int(cpu * k) for k in late], "cpu_pixels": small,
+               "gpu_ms": [round(float(gpu * k), 3) for k in late * late], "gpu_pixels": large,
+               "copy_ms": round(float(rng.uniform(1, 9)), 2)}  # fmt: skip
+        found.append(Case(log, about=f"log number {number}"))
+    return found
+
+
 BENCHMARK = Problem(
     id="01.5",
     title="Mend a benchmark",
@@ -904,6 +940,7 @@ BENCHMARK = Problem(
     judge=by_cases(
         honest_speedup,
         [Case(log, about=f"log number {number}") for number, log in enumerate(LOGS, 1)],
+        hidden=_logs,
         traps=(_UPSIDE_DOWN, _COPIES_AS_US, _COPIES_TO_CPU, _COPIES_FOR_ALL, *_benchmark_traps()),
         rtol=1e-4,
     ),
@@ -916,6 +953,11 @@ def cost_per_million(watts: float, milliseconds: float, dollars_per_kwh: float) 
     """Dollars for the electricity of a million pictures: 1 kWh is 3.6 million joules."""
     joules = watts * milliseconds / 1000 * 1_000_000
     return joules / 3.6e6 * dollars_per_kwh
+
+
+def _bills(rng: np.random.Generator) -> list[tuple[float, ...]]:
+    return [(int(rng.integers(30, 900)), round(float(rng.uniform(0.2, 60)), 2), round(float(rng.uniform(0.05, 0.5)), 2))
+            for _ in range(3)]  # fmt: skip
 
 
 ENERGY = Problem(
@@ -956,6 +998,7 @@ ENERGY = Problem(
     judge=by_cases(
         cost_per_million,
         [(100, 36, 0.25), (700, 0.5, 0.3), (65, 20, 0.12), (250, 1.7, 0.4)],
+        hidden=_bills,
         traps=(
             Trap(
                 lambda w, ms, price: cost_per_million(w, ms, price) * 1000,

@@ -611,6 +611,11 @@ PARTS = [
     Case((-INF, 0.0), (-INF, 0.0), about="both parts are all -inf"),
 ]  # fmt: skip
 
+def _parts(rng: np.random.Generator) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    rows = rng.uniform((-5, 1, -5, 1), (5, 4, 5, 4), (3, 4)).round(2).tolist()
+    return [((m_a, s_a), (m_b, s_b)) for m_a, s_a, m_b, s_b in rows]
+
+
 COMBINE = Problem(
     id="09.4",
     title="Softmax of a row that does not fit",
@@ -640,6 +645,7 @@ COMBINE = Problem(
     judge=by_cases(
         combine,
         PARTS,
+        hidden=_parts,
         traps=(
             Trap(lambda a, b: (max(a[0], b[0]), a[1] + b[1]),
                  "The sums are added as they are. But each was made with its own part's largest element: it must be "

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gpucourse.exercises import guard, signature
 from gpucourse.exercises.cases import ByCases, Case, Trap, by_cases
+from gpucourse.exercises.diagnoses import DIAGNOSES, arguments_changed
 from gpucourse.exercises.difference import Tolerance
 from gpucourse.exercises.kinds import called
 from gpucourse.exercises.outcome import NotAttempted, Wrong
+
+# "The result is right, but ..." can be said only when all parts are right
+OF_A_PART = tuple(each for each in DIAGNOSES if each is not arguments_changed)
 
 
 def by_parts(
@@ -23,16 +27,17 @@ def by_parts(
     *,
     rtol: float | None = None,
     atol: float = 0.0,
+    dtype: bool = True,
 ) -> ByParts:
     """Return a judge of a function that returns a tuple of `parts`: the name of each -> its traps, in order.
 
     A trap's function returns that part alone. Each of `groups` makes cases, as for `by_cases`; a group is judged only
     when the one before it is right. Put cases in which a wrong formula still computes (all sizes alike, no overflow)
-    into the first, so that it is told its cause before other cases make it raise.
+    into the first, so that it is told its cause before other cases make it raise. `rtol`, `atol`, `dtype`: as there.
 
     >>> judge = by_parts(lambda a: (a + a, a * a), [lambda: [Case(3)]], {"double": [], "square": []})
     """
-    return ByParts(reference, tuple(groups), dict(parts), Tolerance(rtol, atol))
+    return ByParts(reference, tuple(groups), dict(parts), Tolerance(rtol, atol, dtype))
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,15 @@ class ByParts:
             for k, part in enumerate(self.parts):
                 if part in missing:
                     raise NotAttempted(self._progress(k, part))
-                self.judge_of(group, k)(part_of(answer, k), xp=xp, seed=seed, name=f"{part} of {name}")
+                judge = replace(self.judge_of(group, k), diagnoses=OF_A_PART)
+                judge(part_of(answer, k), xp=xp, seed=seed, name=f"{part} of {name}")
+        self.judge_of(0, 0)(part_of(answer, 0), xp=xp, seed=seed, name=name)   # the arguments: changed?
 
     def judge_of(self, group: int, k: int) -> ByCases:
         """Return the judge of part number `k` in a group of cases."""
         near, traps = self.tolerance, list(self.parts.values())[k]
-        return by_cases(part_of(self.reference, k), self.groups[group], traps, rtol=near.relative, atol=near.absolute)
+        return by_cases(part_of(self.reference, k), self.groups[group], traps,
+                        rtol=near.relative, atol=near.absolute, dtype=near.dtype)  # fmt: skip
 
     def _missing(self, answer: Any, case: Case, name: str, xp: Any) -> list[str]:
         """The parts that are still `...`; raise unless the answer returns as many as there are."""

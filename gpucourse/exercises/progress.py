@@ -7,7 +7,7 @@ import datetime
 import html
 from typing import Any
 
-from gpucourse.exercises import outcome, registry, store
+from gpucourse.exercises import exchange, joining, outcome, registry, store
 from gpucourse.exercises.store import Entries
 
 COUNTED = ("right", "wrong", "raised")  # the outcomes that are attempts
@@ -15,7 +15,7 @@ EVERYTHING = "all"
 
 
 def note_check(id: str, state: str) -> None:
-    """Note an attempt, and the day of the first right answer."""
+    """Note an attempt, when it was and what came of it, and the day of the first right answer."""
     if state in COUNTED:
         _change(id, lambda entry: _count(entry, state))
 
@@ -37,6 +37,7 @@ def hints_seen(id: str) -> int:
 
 def _count(entry: dict[str, Any], state: str) -> None:
     entry["attempts"] = _number(entry, "attempts") + 1
+    entry["last"] = {"at": joining.now(), "state": state}
     if state == "right":
         entry.setdefault("right", datetime.date.today().isoformat())
 
@@ -51,7 +52,7 @@ def _change(id: str, change: Any) -> None:
 
 
 def progress(lesson: str | None = None, *, reset: str | bool | None = None) -> None:
-    """Show a table of the exercises of one or all lessons: right since when, attempts, hints, solution seen.
+    """Show a table of the exercises of one or all lessons: right since when, attempts, the last one, hints, solution.
 
     `reset`: an exercise ("01.2"), a lesson ("01") or "all" to forget; a copy of the file is kept.
     """
@@ -66,8 +67,8 @@ def progress(lesson: str | None = None, *, reset: str | bool | None = None) -> N
 
 # -- the table --------------------------------------------------------------------------------------
 
-_HEAD = ("", "exercise", "right", "attempts", "hints", "solution")
-Row = tuple[str, str, str, str, str, str]
+_HEAD = ("", "exercise", "right", "attempts", "last attempt", "hints", "solution")
+Row = tuple[str, str, str, str, str, str, str]
 
 
 def _rows(entries: Entries) -> dict[str, list[Row]]:
@@ -81,8 +82,14 @@ def _rows(entries: Entries) -> dict[str, list[Row]]:
 
 def _row(id: str, title: str, entry: dict[str, Any]) -> Row:
     seen = "seen" if entry.get("solution") else ""
-    counts = (str(_number(entry, key) or "") for key in ("attempts", "hints"))
-    return (id, title, str(entry.get("right", "")), *counts, seen)  # type: ignore[return-value]
+    attempts, hints = (str(_number(entry, key) or "") for key in ("attempts", "hints"))
+    return (id, title, str(entry.get("right", "")), attempts, _last(entry), hints, seen)
+
+
+def _last(entry: dict[str, Any]) -> str:
+    """Return what came of the last attempt; "" where none is known, as of attempts of older versions."""
+    last = entry.get("last")
+    return "" if last is None or joining.fault("last", last) else outcome.STATES[last["state"]][0]
 
 
 def _summary(lesson: str, rows: list[Row]) -> str:
@@ -147,9 +154,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reset", nargs="?", const=EVERYTHING, metavar="ID",
         help="forget an exercise (01.2), a lesson (01) or, without ID, everything; a copy is kept",
     )  # fmt: skip
+    exchange.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show or reset the progress; return 0."""
-    progress(reset=args.reset)
+    """Show, reset, export or import the progress; return 0."""
+    if args.action:
+        print(exchange.run(args))
+    else:
+        progress(reset=args.reset)
     return 0

@@ -25,6 +25,11 @@ def check(answer: Any, reference: Callable[..., Any], args: Args, kwargs: Kwargs
             f"{name} should be a function but is {called(answer)}. "
             "Hand the function over by its name, without parentheses."
         )
+    check_parameters(answer, args, kwargs, names(reference, len(args)) + list(kwargs), name)
+
+
+def check_parameters(answer: Any, args: Args, kwargs: Kwargs, wanted: list[str], name: str) -> None:
+    """Raise Wrong unless `answer` can be called with these arguments, whose names in the exercise are `wanted`."""
     try:
         has = inspect.signature(answer)
     except (TypeError, ValueError):
@@ -32,7 +37,6 @@ def check(answer: Any, reference: Callable[..., Any], args: Args, kwargs: Kwargs
     try:
         has.bind(*args, **kwargs)
     except TypeError:
-        wanted = names(reference, len(args)) + list(kwargs)
         raise Wrong(_mismatch(has, wanted, name)) from None
 
 

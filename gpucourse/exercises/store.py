@@ -47,14 +47,29 @@ def update(change: Callable[[Entries], None]) -> None:
     file = path()
     if file not in _memory:
         try:
-            with _locked(file):
-                entries = _load(file)
-                change(entries)
-                _write(file, {"version": VERSION, "exercises": entries})
+            _change_file(file, change)
             return
         except (OSError, Unusable) as error:
             _fall_back(file, error)
     change(_memory[file])
+
+
+def update_file(change: Callable[[Entries], None]) -> None:
+    """As `update`, but raise Unusable where the file cannot be changed: nothing is then."""
+    file = path()
+    if file in _memory:
+        raise Unusable(f"{file} cannot be written")
+    try:
+        _change_file(file, change)
+    except OSError as error:
+        raise Unusable(_reason(file, error)) from None
+
+
+def _change_file(file: Path, change: Callable[[Entries], None]) -> None:
+    with _locked(file):
+        entries = _load(file)
+        change(entries)
+        write(file, json.dumps({"version": VERSION, "exercises": entries}, indent=1, sort_keys=True))
 
 
 def back_up() -> Path | None:
@@ -116,11 +131,12 @@ def _free_name(file: Path, word: str) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _write(file: Path, content: dict[str, Any]) -> None:
+def write(file: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as temporary:
-            json.dump(content, temporary, indent=1, sort_keys=True)
+            temporary.write(text)
         os.replace(name, file)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -149,7 +149,7 @@ def _judge_option(answer: Any, right: Any, options: Collection[Any], reasons: Re
 def _judge_selection(answer: Any, right: Any, options: Collection[Any], reasons: Reasons, name: str) -> None:
     if kind(answer) not in ("set", "sequence"):
         raise Wrong(f"{name} should be a set, list or tuple of options but is {called(answer)}.")
-    for option in answer:
+    for option in sorted(answer, key=repr):      # a set has another order in each process
         _check_option(option, options, f"an item of {name}")
     extra = sorted(set(answer) - right, key=str)
     if extra:
@@ -157,7 +157,7 @@ def _judge_selection(answer: Any, right: Any, options: Collection[Any], reasons:
     missing = len(right - set(answer))
     if missing:
         kept = "What you name is right, but " if answer else ""
-        raise Wrong(f"{kept}{missing} {'is' if missing == 1 else 'are'} missing from {name}.")
+        raise Wrong(f"{kept}{missing} {'is' if missing == 1 else 'are'} missing from `{name}`.")
 
 
 def _check_option(answer: Any, options: Collection[Any], name: str) -> None:

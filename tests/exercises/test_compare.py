@@ -267,6 +267,20 @@ def test_an_argument_that_is_written():
     assert message.startswith("out[0, 1] should be 2 but is 0; 5 of 6 elements differ, after f(x, out), for")
 
 
+def test_arrays_in_a_list_that_is_written():
+    """What counts is what the caller's arrays hold, and not what the list has been made to name."""
+    def add_one(arrays):
+        for each in arrays:
+            each += 1
+
+    def replace_all(arrays):
+        arrays[:] = [each + 1 for each in arrays]
+
+    judge = by_cases(add_one, [([np.zeros(2), np.ones(3)],)], writes="arrays")
+    assert told(judge, lambda arrays: [np.add(each, 1, out=each) for each in arrays]) == ""
+    assert told(judge, replace_all).startswith("arrays[0][0] should be 1 but is 0")
+
+
 def test_whole_numbers_are_compared_exactly_by_default():
     judge = by_cases(lambda n: n * 10_000_000, [1, 2, 3])
     assert told(judge, lambda n: n * 10_000_000.0) == ""
@@ -374,5 +388,5 @@ def test_a_choice_of_several():
     assert told(judge, [4, 2]) == ""
     assert told(judge, {1, 2, 4}) == "Line 1 is an import."
     assert told(judge, {2, 3, 4}, name="x") == "3 does not belong into x."
-    assert told(judge, {2}, name="x") == "What you name is right, but 1 is missing from x."
+    assert told(judge, {2}, name="x") == "What you name is right, but 1 is missing from `x`."
     assert told(judge, 2, name="x") == "x should be a set, list or tuple of options but is the number 2."

@@ -329,6 +329,18 @@ def test_a_result_that_is_right_by_chance_is_not_accepted():
     assert 'variable "f" is used before its value is set' in outcome.message
 
 
+@pytest.mark.parametrize(("begins", "state"), [
+    ("float f;", "wrong"), ("float f = 0;", "right"), ("float f; f = 0;", "right"), ("float f; set(f);", "right"),
+    ("__shared__ float f; if (threadIdx.x == 0) f = 0; __syncthreads();", "right"),
+])  # fmt: skip
+def test_a_sum_without_a_beginning_is_not_accepted_although_the_compiler_is_silent(begins, state):
+    sums = "for (int k = i; k < n; k += n) f += a * x[k]; if (i < n) out[i] = f;"
+    body = RIGHT if "shared" in begins else sums
+    outcome = told(line(f"{begins} {body}", before="__device__ void set(float& f) { f = 0; }" * ("set" in begins)))
+    assert outcome.state == state, outcome.message
+    assert ('in line 4 (`float f;' in outcome.message) == (state == "wrong")
+
+
 def total_launches(rng):
     x = rng.integers(0, 9, 200).astype(np.int32)
     args = {"x": x, "total": np.zeros(1, np.int32), "n": np.int32(200)}

@@ -62,6 +62,16 @@ def test_a_missing_part_is_told_before_a_later_group_is_judged():
         JUDGE(lambda a, b: (a @ b if len(a) == 3 else 1 / 0, a.sum(axis=0)), name="f")
 
 
+def test_the_dtype_may_be_left_open():
+    def answer(a, b):
+        return (a @ b).astype(np.float32), a.sum(axis=0).astype(np.float32)
+
+    near = {"rtol": 1e-3, "atol": 1e-5}
+    by_parts(products, (square,), {"product": [], "sums": []}, dtype=False, **near)(answer)
+    with pytest.raises(Wrong, match="dtype"):
+        by_parts(products, (square,), {"product": [], "sums": []}, **near)(answer)
+
+
 def test_right_answers_pass_as_tuple_or_list():
     JUDGE(products)
     JUDGE(lambda a, b: list(products(a, b)))

@@ -28,6 +28,7 @@ def test_what_is_noted(progress_file):
     found = json.loads(progress_file.read_text())
     assert found["version"] == 1
     day = found["exercises"]["01.1"].pop("right")
+    assert found["exercises"]["01.1"].pop("last")["state"] == "right"
     assert found["exercises"] == {"01.1": {"attempts": 4, "hints": 2}, "01.2": {"solution": True}}
     assert len(day.split("-")) == 3
 
@@ -41,7 +42,9 @@ def test_the_first_right_day_stays(progress_file):
     progress_file.parent.mkdir()
     progress_file.write_text('{"version": 1, "exercises": {"01.1": {"right": "2020-02-02", "later": [1]}}}')
     module.note_check("01.1", "right")
-    assert entries(progress_file)["01.1"] == {"right": "2020-02-02", "attempts": 1, "later": [1]}
+    found = entries(progress_file)["01.1"]
+    assert found.pop("last")["state"] == "right"
+    assert found == {"right": "2020-02-02", "attempts": 1, "later": [1]}
 
 
 def test_the_file_is_in_the_home_folder_by_default(monkeypatch):
@@ -74,7 +77,7 @@ def test_an_unreadable_file_is_set_aside(progress_file, text, capsys):
     module.note_check("01.1", "wrong")
     aside = progress_file.with_name("progress.unreadable-1.json")
     assert aside.read_text() == text
-    assert entries(progress_file) == {"01.1": {"attempts": 2}}
+    assert entries(progress_file)["01.1"]["attempts"] == 2
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1
     assert str(aside) in told[0]
@@ -143,8 +146,9 @@ def test_the_table(capsys):
     progress("01")
     first, head, *rows = capsys.readouterr().out.splitlines()
     assert first.startswith("Lesson 01: 1 of ")
-    assert head.split() == ["exercise", "right", "attempts", "hints", "solution"]
+    assert head.split() == ["exercise", "right", "attempts", "last", "attempt", "hints", "solution"]
     assert rows[0].startswith("01.1")
+    assert rows[0].endswith("1         right")
     assert rows[1].split()[-2:] == ["3", "seen"]
     progress("44")
     assert capsys.readouterr().out == "There is no lesson '44' with exercises.\n"
