@@ -22,7 +22,7 @@ from gpucourse.cupy_sim import function
 from gpucourse.errors import CourseError
 from gpucourse.simt.run import Pointer
 from gpucourse.simt.sanitize import sanitize_launch
-from lesson_source import assemble, lesson_paths
+from lesson_source import assemble, page_paths
 
 MOST_THREADS = 1 << 19      # a kernel must have a launch that is not larger
 AGAIN = 1 << 14             # nor are further launches of a kernel looked at that are larger than this
@@ -97,7 +97,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
         yield watch
 
 
-LESSONS = [path for path in lesson_paths() if "Kernel(" in Path(path).read_text(encoding="utf-8")]
+LESSONS = [path for path in page_paths() if "Kernel(" in Path(path).read_text(encoding="utf-8")]
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
