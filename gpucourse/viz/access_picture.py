@@ -205,8 +205,8 @@ class _Colors:
 
 # pale ones first, then the same hues stronger
 _TINTS = (
-    ("sky", 0.55), ("orange", 0.5), ("green", 0.45), ("purple", 0.55), ("grey", 0.45), ("red", 0.6),
-    ("blue", 0.75), ("orange", 1.0), ("green", 0.85), ("purple", 1.0), ("grey", 0.9), ("red", 0.95),
+    ("sky", 0.55), ("orange", 0.5), ("green", 0.45), ("purple", 0.55), ("grey", 0.35), ("red", 0.6),
+    ("blue", 0.75), ("orange", 1.0), ("green", 0.85), ("purple", 1.0), ("grey", 0.7), ("red", 0.95),
 )  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def _note(ax: Axes, workers: int, reached: float) -> None:
         textcoords="offset points",
         ha="right" if right else "left",
         va="top",
-        color=picture.COLORS["red"],
+        color=picture.INK["red"],
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
         zorder=6,
     )

@@ -1,15 +1,18 @@
 """An explorer: a few controls, one picture and one sentence that says in words what the picture shows.
 
-The picture is a PNG in an `Image` widget, because JupyterLab, VS Code, Colab and nbval all
-understand that, and `repr` is short and fixed, because that is what nbval compares. Explorers work with
-ipywidgets 7.7 and 8. Without ipywidgets the same call shows the picture for the starting values.
+The picture is a PNG in an `HTML` widget, because JupyterLab, VS Code, Colab and nbval all understand that (an `Image`
+widget, too, but it has no alternative text), and `repr` is short and fixed, because that is what nbval compares.
+Explorers work with ipywidgets 7.7 and 8. Without ipywidgets the same call shows the picture for the starting values.
 """
 
 from __future__ import annotations
 
+import base64
 import html
+import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +68,27 @@ def _widget(control: Control) -> Any:
     return widget
 
 
+class Image:
+    """A PNG on the page: set `value` to its bytes. `alt` are its words for those who cannot see it."""
+
+    def __init__(self, alt: str) -> None:
+        import ipywidgets
+
+        self.alt, self._value, self.widget = alt, b"", ipywidgets.HTML()
+
+    @property
+    def value(self) -> bytes:
+        """The bytes of the PNG now shown."""
+        return self._value
+
+    @value.setter
+    def value(self, png: bytes) -> None:
+        self._value, data = png, base64.b64encode(png).decode("ascii")
+        width, height = struct.unpack(">II", png[16:24])   # said ahead, so that the page does not jump while it loads
+        look = f'width="{width}" height="{height}" style="max-width: 100%; height: auto"'
+        self.widget.value = f'<img alt="{html.escape(self.alt)}" {look} src="data:image/png;base64,{data}">'
+
+
 class Explorer:
     """Controls above a picture and its sentence; redraws when a control changes.
 
@@ -78,14 +102,13 @@ class Explorer:
 
         self.name, self._draw = name, draw
         self.controls = {key: _widget(control) for key, control in controls.items()}
-        self.image = ipywidgets.Image(format="png")
+        self.image = Image(f"Picture of the {name} explorer. The sentence below it says what it shows.")
         self.text = ipywidgets.HTML()
-        self.image.layout.max_width, self.image.layout.align_self = "100%", "flex-start"   # never stretched
         self.sentence = ""
         for widget in self.controls.values():
             widget.observe(self._redraw, names="value")
         self._redraw()
-        self.box = ipywidgets.VBox([*self.controls.values(), self.image, self.text])
+        self.box = ipywidgets.VBox([*self.controls.values(), self.image.widget, self.text])
 
     def _redraw(self, _change: object = None) -> None:
         values = {key: widget.value for key, widget in self.controls.items()}
@@ -118,13 +141,20 @@ class Explorer:
         display(data, metadata=metadata, raw=True)
 
 
-def explorer(name: str, draw: Draw, **controls: Control) -> Explorer | None:
-    """Make an explorer, or, without ipywidgets, show its picture for the starting values and say why on stderr."""
+@contextmanager
+def may_lack_ipywidgets() -> Iterator[None]:
+    """Go on behind this block where ipywidgets, and nothing else, is missing."""
     try:
-        return Explorer(name, draw, **controls)
+        yield
     except ModuleNotFoundError as missing:
         if missing.name != "ipywidgets":
             raise
+
+
+def explorer(name: str, draw: Draw, **controls: Control) -> Explorer | None:
+    """Make an explorer, or, without ipywidgets, show its picture for the starting values and say why on stderr."""
+    with may_lack_ipywidgets():
+        return Explorer(name, draw, **controls)
     print(f"The {name} explorer needs ipywidgets (pip install ipywidgets); here is its picture.", file=sys.stderr)
     show(draw, **{key: control.value for key, control in controls.items()})
     return None

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): told apart with any color vision.
+# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), and a grey: told apart with any color vision. (Who lacks
+# the middle cones sees the green as a lighter grey.)
 # The order runs from dark to light, so the lines also differ in greyscale.
 COLORS = {
     "black": "#000000",
@@ -22,8 +23,13 @@ COLORS = {
     "purple": "#CC79A7",
     "orange": "#E69F00",
     "sky": "#56B4E9",
-    "grey": "#767676",
+    "grey": "#595959",
 }
+
+# the same, dark enough for text on white: 4.5 to 1
+INK = COLORS | {"green": "#00724F", "red": "#B04A00", "purple": "#9C4A78", "orange": "#865C00", "sky": "#1B6E9E"}
+# what is written on an area of that color
+ON = {name: "white" if name in ("black", "blue", "grey") else "black" for name in COLORS}
 
 _STYLE: dict[str, Any] = {
     "figure.dpi": 100,
@@ -77,10 +83,16 @@ def page(width: float, height: float) -> tuple[Figure, Any]:
 
 
 def png(fig: Figure, dpi: int = 100) -> bytes:
-    """Render `fig` as PNG bytes on a white ground, so that it also reads in a dark theme."""
+    """Render `fig` as PNG bytes on a white ground, so that it also reads in a dark theme.
+
+    `savefig` would go through every artist twice, the first time for a layout that drawing makes anyway.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = io.BytesIO()
     with style():
-        fig.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+        fig.set(dpi=dpi, facecolor="white")
+        FigureCanvasAgg(fig).print_png(buffer)
     return buffer.getvalue()
 
 

@@ -176,7 +176,7 @@ def _warp_words(made: Round, warp: int) -> tuple[str, str]:
     """(what a warp's row is called, its color)."""
     if warp in made.parted:
         working = sum(thread // WARP == warp for thread in made.writers or made.workers)
-        return f"{working}: parts", picture.COLORS["red"]
+        return f"{working}: parts", picture.INK["red"]
     return "all 32" if warp in made.warps else "rests", "black"
 
 
@@ -309,7 +309,7 @@ def _words_a_bank(ax: Axes, words: Mapping[int, set[int]]) -> None:
         crowded = count == most > 1
         ax.text(_RIGHT_LEFT + (bank + 0.5) * _CELL, _row_middle(WARPS) + 0.03, str(count or "·"), fontsize=7,
                 ha="center", va="center", weight="bold" if crowded else "normal",
-                color=picture.COLORS["red"] if crowded else "black")  # fmt: skip
+                color=picture.INK["red"] if crowded else "black")  # fmt: skip
 
 
 def _place(ax: Axes, cell: int, face: str, text: str, *, framed: bool, cells: int = 1) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpucourse.viz.picture import COLORS
+from gpucourse.viz.picture import COLORS, INK, ON
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def mark_clock(ax: Axes, height: float, start: float, end: float, text: str, col
     """Draw what a clock measures, an arrow from `start` to `end` at `height`, with its reading above it."""
     look = {"arrowstyle": "<->", "color": COLORS[color], "lw": 1.6}
     ax.annotate("", (end, height), (start, height), arrowprops=look)
-    ax.text(start, height + 0.08, text, color=COLORS[color], va="bottom", ha="left", fontsize=10)
+    ax.text(start, height + 0.08, text, color=INK[color], va="bottom", ha="left", fontsize=10)
 
 
 def _draw_bar(ax: Axes, height: int, bar: Bar, longest: float) -> None:
@@ -59,7 +59,7 @@ def _draw_bar(ax: Axes, height: int, bar: Bar, longest: float) -> None:
     ax.barh(height, width, left=bar.start, height=0.56, **look)
     if bar.label and width > 0.022 * longest * len(bar.label):
         box = {"facecolor": color, "edgecolor": "none", "pad": 1.0}
-        middle = {"ha": "center", "va": "center", "fontsize": 9, "color": "white"}
+        middle = {"ha": "center", "va": "center", "fontsize": 9, "color": ON[LOOKS[bar.kind][0]]}
         ax.text(bar.start + width / 2, height, bar.label, bbox=box, **middle)
 
 

@@ -19,11 +19,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from gpucourse.lab import EXTENSIONS
+
 ROOT = Path(__file__).parents[2]
 ARTEFACTS = ROOT / "artefacts"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
 RUN_SECONDS = 180
+QUIET = {"@jupyterlab/apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}'}
 
 
 def _missing(reason):
@@ -47,8 +50,11 @@ def chromium():
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """A JupyterLab over a learner's copies of the lessons; yields its folder and a function from a file to its URL."""
+def lab(tmp_path_factory, request):
+    """A JupyterLab over a learner's copies of the lessons; yields its folder and a function from a file to its URL.
+
+    A module may name command-line options of its own in LAB_OPTIONS, and settings in LAB_SETTINGS.
+    """
     folder = tmp_path_factory.mktemp("lab")
     home = tmp_path_factory.mktemp("home")
     port, token = _free_port(), secrets.token_hex(8)
@@ -57,9 +63,11 @@ def lab(tmp_path_factory):
         environment[f"JUPYTERLAB_{what.upper()}_DIR"] = str(home / what)
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"]
     command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}", "--ServerApp.port_retries=0"]
-    quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
-    quiet.mkdir(parents=True)
-    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    command += [f"--LabApp.extra_labextensions_path={EXTENSIONS}", *getattr(request.module, "LAB_OPTIONS", [])]
+    for name, text in (QUIET | getattr(request.module, "LAB_SETTINGS", {})).items():
+        file = home / "settings" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     with open(folder.parent / "lab.log", "w") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     base = f"http://localhost:{port}"
@@ -121,8 +129,11 @@ class Notebook:
             if file.stat().st_mtime_ns != before:
                 break
             self.page.wait_for_timeout(100)
-        self.page.wait_for_timeout(200)
-        return nbformat.read(file, as_version=4)
+        for _ in range(100):   # the server may still be writing
+            with contextlib.suppress(nbformat.reader.NotJSONError):
+                return nbformat.read(file, as_version=4)
+            self.page.wait_for_timeout(100)
+        pytest.fail(f"{file} is no notebook 10 s after it was saved: {file.read_text()[-200:]}")
 
     def reveal(self, text):
         """Scroll to the cell whose code holds `text` (JupyterLab draws only what is near); return its locator."""
@@ -146,10 +157,18 @@ class Notebook:
     def answer(self, problem, code):
         """Type `code` over the answer to `problem`, press Ctrl+Enter, and return what the check then says."""
         call = f'check("{problem.id}", {problem.answer})'
+        return self._typed(call, f"{code.strip()}\n\n{call}")
+
+    def choose(self, question, letter):
+        """Answer `question` by `letter`, press Ctrl+Enter, and return what the page then says."""
+        return self._typed(f'answer("{question.id}"', f'answer("{question.id}", "{letter}")')
+
+    def _typed(self, call, code):
+        """Type `code` over the cell that holds `call`, run it, and return what it then shows."""
         cell = self.reveal(call)
         cell.locator(".cm-content").click()
         self.page.keyboard.press("Control+a")
-        self.page.keyboard.insert_text(f"{code.strip()}\n\n{call}")
+        self.page.keyboard.insert_text(code)
         before = cell.locator(".jp-InputPrompt").inner_text()
         self.page.keyboard.press("Control+Enter")
         for _ in range(150):

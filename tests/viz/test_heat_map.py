@@ -121,9 +121,7 @@ def test_of_a_long_source_only_the_lines_around_the_executed_ones_are_drawn():
 
 @pytest.mark.parametrize("waste", [True, False])
 def test_both_scales_darken_in_greyscale_and_black_text_stays_readable(waste):
-    def luminance(color):
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color]
-        return np.dot(linear, (0.2126, 0.7152, 0.0722))
+    from contrast import luminance
 
     light = [luminance(heat_map._color(heat, waste)) for heat in np.linspace(0, 1, 11)]
     assert light[0] == pytest.approx(1)

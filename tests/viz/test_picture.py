@@ -3,20 +3,13 @@
 from base64 import b64decode
 from io import BytesIO
 
-import numpy as np
 import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
+from contrast import luminance  # noqa: E402
 from matplotlib.image import imread  # noqa: E402
 
 from gpucourse.viz import picture  # noqa: E402
-
-
-def luminance(color):
-    """Relative luminance, WCAG 2.1 (https://www.w3.org/TR/WCAG21/#dfn-relative-luminance)."""
-    channels = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return linear @ [0.2126, 0.7152, 0.0722]
 
 
 def test_a_picture_is_a_png_of_the_asked_size_with_its_words():
