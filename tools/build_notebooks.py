@@ -1,6 +1,7 @@
 """Build the notebooks from notebooks/src: assemble, execute, clean, write; or `--check` that they agree.
 
-usage: build_notebooks.py [NN ...]            build these lessons, or all, into notebooks/
+usage: build_notebooks.py [NN ...]            build these lessons, or all, into notebooks/; a page without a number
+                                              is called by its name: quiz_part_1
        build_notebooks.py --check [NN ...]    say which stored notebook differs from its source (exit 1)
        build_notebooks.py --solved DIR        write the edition in which every exercise is answered
 
@@ -27,11 +28,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from gpucourse.errors import CourseError
-from lesson_source import SourceError, assemble, lesson_paths, notebook_path
+from lesson_source import SourceError, assemble, notebook_path, page_paths
 
 CELL_SECONDS, LESSON_SECONDS = 120, 300     # a hang ends here; the limits of the contract are below
-TRAINING = range(13, 19)                    # lessons that train may take twice as long
+TRAINING = range(13, 20)                    # lessons that train may take twice as long
 SOUND = (16, 17)                            # lessons with sound may be larger
+LESSONS = range(1, 20)                      # every other page must be short and light
 LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -46,10 +48,12 @@ class Report:
     size: int
 
     def line(self) -> str:
-        number = int(self.name[:2])
-        slow = self.seconds > (90 if number in TRAINING else 45)
+        number = int(self.name[:2]) if self.name[:2].isdecimal() else 0
+        lesson = number in LESSONS
+        slow = self.seconds > (90 if number in TRAINING else 45 if lesson else 20)
         large = self.size > (3.0e6 if number in SOUND else 1.5e6)
-        flags = ["<" if over else " " for over in (slow, self.peak > 1.5e9, large)]
+        heavy = self.peak > (1.5e9 if lesson else 0.5e9)
+        flags = ["<" if over else " " for over in (slow, heavy, large)]
         return (
             f"{self.name:28s} {self.cells:3d} cells  {self.seconds:6.1f} s{flags[0]} "
             f"{self.peak / 1e6:6.0f} MB peak{flags[1]} {self.size / 1e3:6.0f} kB stored{flags[2]}"
@@ -57,19 +61,32 @@ class Report:
 
 
 class _PeakMemory(threading.Thread):
-    """Samples the resident memory of a process and its children ten times a second; keeps the largest sum."""
+    """Samples the resident memory of a process and its children ten times a second; keeps the largest sum.
+
+    A page that several of them share, of PyTorch's libraries above all, counts once, where Linux says who shares it.
+
+    A child that was forked a moment ago shows its parent's pages as its own until it runs its program, and by then
+    has another command line: the few milliseconds before would count everything twice.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self.root, self.peak, self.done = psutil.Process(pid), 0, threading.Event()
 
     def run(self) -> None:
+        command = self.root.cmdline()
         while not self.done.wait(0.1):
             try:
-                family = [self.root, *self.root.children(recursive=True)]
-                self.peak = max(self.peak, sum(process.memory_info().rss for process in family))
+                family = [child for child in self.root.children(recursive=True) if child.cmdline() != command]
+                self.peak = max(self.peak, sum(map(_resident, [self.root, *family])))
             except psutil.Error:
                 continue   # a child ended between the two calls
+
+
+def _resident(process: psutil.Process) -> int:
+    """Return a process's resident bytes, its share of each shared page where the system knows it."""
+    full = process.memory_full_info()
+    return int(getattr(full, "pss", 0) or full.rss)
 
 
 def execute(notebook: nbformat.NotebookNode) -> tuple[float, int]:
@@ -174,7 +191,7 @@ def check(source: Path) -> list[str]:
 
 def _check_all(paths: list[Path]) -> int:
     stale = [f"{notebook_path(path).name}: {line}" for path in paths for line in check(path)]
-    names = {notebook_path(path).name for path in lesson_paths()}
+    names = {notebook_path(path).name for path in page_paths()}
     stored = notebook_path(Path("any")).parent.glob("*.ipynb")
     stale += [f"{path.name}: it has no source" for path in stored if path.name not in names]
     good = f"{len(paths)} notebooks agree with their sources."
@@ -200,7 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--solved", metavar="DIR", type=Path, help="write the answered edition into DIR")
     options = parser.parse_args(arguments)
     try:
-        paths = lesson_paths(options.lessons)
+        paths = page_paths(options.lessons)
         if options.check:
             return _check_all(paths)
         if options.solved:

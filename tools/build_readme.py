@@ -1,4 +1,4 @@
-"""Writes the table of lessons into README.md, with a badge for each lesson that can be opened; or `--check`s it.
+"""Writes the table of lessons and other pages into README.md, with badges that open them; or `--check`s it.
 
 A lesson counts as written when its source is in notebooks/src; its title comes from there, every
 other title from the doctor's list, and the repository's address from pyproject.toml.
@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from itertools import groupby
 
-from gpucourse.examination import LESSONS, Lesson
+from gpucourse.examination import Lesson
+from gpucourse.guide.course import PARTS
 from lesson_source import ROOT, SOURCES, badges, split_front
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- lessons: written by tools/build_readme.py -->", "<!-- end of lessons -->"
 
-# last lesson of each part -> its name
-PARTS = {
-    "02": "Part I · Why GPUs",
-    "09": "Part II · CUDA kernels",
-    "12": "Part III · Neural networks from the ground up",
-    "19": "Part IV · Training with PyTorch",
-}
-# what each lesson is about, in one line
+# what each lesson or page is about, in one line
 ABOUT = {
+    "00_start_here": "check the machine, run a first kernel, find out where to begin, see your progress",
+    "quiz_part_1": "six questions: speed-up, timing, transfers, what limits a computation",
+    "quiz_part_2": "eight questions: sectors, banks, barriers, divergence, atomics, overflow",
+    "quiz_part_3": "seven questions: gradients, rates, Adam, convolutions",
+    "quiz_part_4": "eight questions: leaks, luck, waiting, memory over time, the same network elsewhere",
+    "capstone": "one project of your own out of three, with a template that runs and a rubric",
     "01": "latency against throughput, Amdahl's law, break-even sizes, the roofline of your own machine",
     "02": "CuPy as NumPy, transfers and their cost, honest timing, dtypes, streams, memory, fusion",
     "03": "from a Python loop to a thread: grid, block, index, guard",
@@ -48,15 +47,18 @@ ABOUT = {
 
 
 def table() -> str:
-    """Return the table of all lessons in Markdown, one heading row for each part."""
-    rows = ["| | lesson | what it is about | open |", "|---|---|---|---|"]
-    for part, lessons in groupby(LESSONS, key=_part):
-        rows += [f"| | **{part}** | | |", *map(_row, lessons)]
-    return "\n".join(rows)
+    """Return the table of all pages in Markdown, one heading row for each part."""
+    rows = ["| | lesson | what it is about | open |", "|---|---|---|---|", _page("00_start_here")]
+    for number, part in enumerate(PARTS, 1):
+        heading = f"| | **Part {part.roman} · {part.name}** | | |"
+        rows += [heading, *map(_row, part.lessons), _page(f"quiz_part_{number}")]
+    return "\n".join([*rows, "| | **The end** | | |", _page("capstone")])
 
 
-def _part(lesson: Lesson) -> str:
-    return next(name for last, name in PARTS.items() if lesson.number <= last)
+def _page(stem: str) -> str:
+    """The row of a page that is no lesson; its title is that of its source."""
+    front, _ = split_front((SOURCES / f"{stem}.md").read_text("utf-8"), stem)
+    return f"| | [{front.title}](notebooks/{stem}.ipynb) | {ABOUT[stem]} | {badges(stem)} |"
 
 
 def _row(lesson: Lesson) -> str:

@@ -1,11 +1,13 @@
-"""Turns a lesson's source, notebooks/src/NN_name.md, into the cells of its notebook; executes nothing.
+"""Turns the source of a page, notebooks/src/NAME.md, into the cells of its notebook; executes nothing.
 
-The source is jupytext's Markdown. Five things are written once and woven in here:
+A lesson's name begins with its number, 01 to 19. The other pages are 00_start_here, the quizzes and the capstone.
+The source is jupytext's Markdown. Six things are written once and woven in here:
 
 * the title, its badges and the first code cell (Colab's installation, the lesson's imports, where it runs);
 * `<!-- exercise 01.1 -->`, alone on its line, becomes the exercise's text and its stub, from `gpucourse.exercises`;
+* `<!-- question part1.3 -->` becomes the question's text and the cell that answers it, from `gpucourse.guide`;
 * `<!-- kernel benchmarks.reductions.modulo -->` becomes the cell that makes that kernel, from the table `RUNGS` of
-  `gpucourse.benchmarks.reductions` (`benchmarks.` may be left out);
+  `gpucourse.benchmarks.reductions` (`benchmarks.` or `nn.` may be left out);
 * `<!-- code nn.losses.softmax -->` becomes the source of that function or class, as the package has it;
 * the repository's address, from pyproject.toml.
 """
@@ -19,6 +21,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import jupytext
@@ -27,10 +30,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from gpucourse.exercises.problem import Problem
 from gpucourse.exercises.registry import find
+from gpucourse.guide import sheets
+from gpucourse.guide.question import Question
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "notebooks" / "src"
-_MARK = re.compile(r"^<!-- (exercise \d\d\.\d+|(?:kernel|code) [\w.]+\.\w+) -->$", re.MULTILINE)
+_MARK = re.compile(r"^<!-- (exercise \d\d\.\d+|question \w+\.\d+|(?:kernel|code) [\w.]+\.\w+) -->$", re.MULTILINE)
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
@@ -49,12 +54,26 @@ class Front:
 
 def lesson_paths(numbers: list[str] | None = None) -> list[Path]:
     """Return the sources of the lessons named by number ("01"), or of all; SourceError for a number without one."""
-    paths = sorted(SOURCES.glob("[0-9][0-9]_*.md"))
-    missing = set(numbers or ()) - {path.name[:2] for path in paths}
+    return _chosen([path for path in SOURCES.glob("[0-9][0-9]_*.md") if path.name[:2] != "00"], numbers)
+
+
+def page_paths(names: list[str] | None = None) -> list[Path]:
+    """Return the sources of all notebooks, or of those named by number ("01", "00") or name; SourceError for others."""
+    return _chosen(list(SOURCES.glob("*.md")), names)
+
+
+def called(path: Path) -> str:
+    """Return what a page is called by: a number, "04", or where it has none its name, "quiz_part_1"."""
+    return path.name[:2] if path.name[:2].isdecimal() else path.stem
+
+
+def _chosen(paths: list[Path], names: list[str] | None) -> list[Path]:
+    paths = sorted(paths)
+    missing = set(names or ()) - {called(path) for path in paths}
     if missing:
-        have = ", ".join(path.name[:2] for path in paths)
+        have = ", ".join(map(called, paths))
         raise SourceError(f"no source for lesson {', '.join(sorted(missing))} in {SOURCES}; there are {have}")
-    return [path for path in paths if not numbers or path.name[:2] in numbers]
+    return [path for path in paths if not names or called(path) in names]
 
 
 def notebook_path(source: Path) -> Path:
@@ -136,7 +155,7 @@ def _weave(markdown: str, solved: bool) -> Iterator[nbformat.NotebookNode]:
     for index, part in enumerate(_MARK.split(markdown)):
         if index % 2:
             kind, name = part.split()
-            yield from exercise_cells(find(name), solved) if kind == "exercise" else [_CELLS[kind](name)]
+            yield from _WOVEN[kind](name, solved)
         elif part.strip():
             yield new_markdown_cell(part.strip())
 
@@ -144,7 +163,9 @@ def _weave(markdown: str, solved: bool) -> Iterator[nbformat.NotebookNode]:
 def kernel_cell(name: str) -> nbformat.NotebookNode:
     """Return the code cell that makes the kernel called "module.rung"; SourceError if there is none."""
     module, rung = name.rsplit(".", 1)
-    home = f"gpucourse.{module}" if "." in module else f"gpucourse.benchmarks.{module}"
+    home = f"gpucourse.{module}"
+    if "." not in module:
+        home = f"gpucourse.{'nn' if find_spec(f'gpucourse.nn.{module}') else 'benchmarks'}.{module}"
     try:
         return new_code_cell(import_module(home).RUNGS[rung].cell())
     except (ImportError, AttributeError, KeyError) as error:
@@ -160,7 +181,12 @@ def code_cell(name: str) -> nbformat.NotebookNode:
         raise SourceError(f"there is no {thing!r} in gpucourse.{module}: {error}") from None
 
 
-_CELLS = {"kernel": kernel_cell, "code": code_cell}
+def question_cells(question: Question, solved: bool = False) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
+    """Return a question's text with its options, and the cell that answers it: open, or with the right letter."""
+    options = "\n".join(f"- **{letter}** · {text}" for letter, text in question.options.items())
+    text = f"### Question {question.number} · {question.title}\n\n{question.text.strip()}\n\n{options}"
+    letter = f'"{question.right}"' if solved else "..."
+    return new_markdown_cell(text), new_code_cell(f'answer("{question.id}", {letter})')
 
 
 def exercise_cells(problem: Problem, solved: bool = False) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
@@ -173,3 +199,12 @@ def exercise_cells(problem: Problem, solved: bool = False) -> tuple[nbformat.Not
     )
     code = (problem.solution if solved else problem.stub).strip("\n")
     return new_markdown_cell(text), new_code_cell(f'{code}\n\ncheck("{problem.id}", {problem.answer})')
+
+
+# kind of a mark -> its cells, from the name in the mark
+_WOVEN = {
+    "exercise": lambda name, solved: exercise_cells(find(name), solved),
+    "question": lambda name, solved: question_cells(sheets.find(name), solved),
+    "kernel": lambda name, solved: [kernel_cell(name)],
+    "code": lambda name, solved: [code_cell(name)],
+}

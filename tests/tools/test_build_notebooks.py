@@ -1,5 +1,6 @@
 """The build: what a source becomes, what is refused, what is cleaned away; a hang and a failing cell end it clearly."""
 
+import os
 from types import SimpleNamespace
 
 import nbformat
@@ -96,6 +97,37 @@ def test_an_unknown_lesson_is_named_with_those_there_are():
         lesson_source.lesson_paths(["77"])
 
 
+def test_pages_are_called_by_number_or_name_and_are_no_lessons():
+    lessons = [path.stem for path in lesson_source.lesson_paths()]
+    assert lessons[0] == "01_cpu_vs_gpu" and all("01" <= stem[:2] <= "19" for stem in lessons)
+    pages = {path.stem for path in lesson_source.page_paths()} - set(lessons)
+    assert pages == {"00_start_here", "capstone", *(f"quiz_part_{n}" for n in range(1, 5))}
+    found = lesson_source.page_paths(["00", "quiz_part_1", "03"])
+    assert [path.stem for path in found] == ["00_start_here", "03_first_kernel", "quiz_part_1"]
+    with pytest.raises(lesson_source.SourceError, match="no source for lesson 00 in"):
+        lesson_source.lesson_paths(["00"])
+
+
+def test_a_question_becomes_its_text_and_the_cell_that_answers_it(tmp_path):
+    path = tmp_path / "quiz.md"
+    head = '---\ntitle: "Quiz"\n---\nWhat.\n\n```python\nimport numpy\n```\n\n'
+    path.write_text(head + "<!-- question part1.4 -->\n<!-- question part1.1 -->\n", encoding="utf-8")
+    *_, text, cell, _, last = lesson_source.assemble(path).cells
+    assert text.source.startswith("### Question 4 · From which size on?\n\nA CPU takes 1 ns")
+    assert "\n- **c** · from 50,000 on\n" in text.source
+    assert (cell.source, last.source) == ('answer("part1.4", ...)', 'answer("part1.1", ...)')
+    *_, solved, _, _ = lesson_source.assemble(path, solved=True).cells
+    assert solved.source == 'answer("part1.4", "c")'
+
+
+@pytest.mark.parametrize(("name", "seconds", "peak", "flags"), [
+    ("04_memory", 44, 1.4e9, 0), ("04_memory", 46, 1.6e9, 2), ("13_cnn", 89, 0, 0), ("00_start_here", 21, 0, 1),
+    ("quiz_part_1", 19, 0.6e9, 1), ("capstone", 19, 0.4e9, 0),
+])  # fmt: skip
+def test_a_report_marks_what_is_over_the_limits_of_its_kind_of_page(name, seconds, peak, flags):
+    assert build_notebooks.Report(name, 10, seconds, int(peak), 1000).line().count("<") == flags
+
+
 def test_check_finds_an_edit_on_either_side(source):
     fresh, stored = lesson_source.assemble(source), lesson_source.assemble(source)
     assert build_notebooks.differences(stored, fresh) == []
@@ -138,6 +170,14 @@ def test_a_lesson_runs_in_an_empty_folder_with_progress_of_its_own_and_its_memor
     assert 300e6 < peak < 900e6
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_memory_that_a_child_has_only_inherited_is_not_counted_twice():
+    holding = "import subprocess, sys, time\nheld = bytearray(300_000_000)\n"
+    waiting = "subprocess.run([sys.executable, '-c', 'pass'], preexec_fn=lambda: time.sleep(0.5)).returncode"
+    _, (_, peak) = run(holding + waiting)          # between fork and exec for half a second
+    assert 300e6 < peak < 600e6
+
+
 def test_a_failing_cell_writes_nothing_and_is_shown(source, tmp_path, capsys):
     source.write_text(SOURCE.replace('print("hello")', "1 / 0"), encoding="utf-8")
     target = tmp_path / "out.ipynb"
@@ -162,6 +202,22 @@ def test_a_kernel_of_a_ladder_becomes_a_cell_between_the_texts(source, monkeypat
     source.write_text(SOURCE.replace("exercise 07.1", "kernel transposes.third"), encoding="utf-8")
     with pytest.raises(lesson_source.SourceError, match=r"no kernel 'transposes\.third'"):
         lesson_source.assemble(source)
+
+
+@pytest.mark.parametrize("name", [
+    "recurrent_kernels.rnn_forward", "sound_kernels.windowed_frames", "nn.kernels.fused_adam", "softmaxes.kept_row",
+    "benchmarks.softmaxes.kept_row"])
+def test_kernels_of_ladders_and_of_layers_are_found(name):
+    kernel = name.split(".")[-1]
+    source = lesson_source.kernel_cell(name).source
+    assert source.startswith(f'{kernel} = cp.RawKernel(r"""') and f"void {kernel}(" in source
+
+
+@pytest.mark.parametrize("name", ["reductionz.modulo", "nn.kernelz.fused_adam", "recurrent_kernels.rnn", "rnn.x",
+                                  "no.where.x"])
+def test_a_kernel_that_is_nowhere_is_named(name):
+    with pytest.raises(lesson_source.SourceError, match=f"there is no kernel '{name}' in gpucourse"):
+        lesson_source.kernel_cell(name)
 
 
 def test_a_function_of_the_package_becomes_a_cell_that_runs(source):

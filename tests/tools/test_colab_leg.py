@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -71,16 +70,47 @@ def test_a_version_that_moved_is_named(monkeypatch, tmp_path):
     nbformat.write(notebook("1 + 1"), page)
     seen = iter([{"numpy": "2.1.3", "tqdm": "4"}, {"numpy": "2.4.0", "tqdm": "4", "new": "1"}])
     monkeypatch.setattr(colab_leg, "versions", lambda _: next(seen))
-    monkeypatch.setattr(colab_leg, "install_course", lambda _: None)
+    monkeypatch.setattr(colab_leg, "execute", lambda *_: 1)
     with pytest.raises(colab_leg.LegError, match=r"moved numpy 2\.1\.3 -> 2\.4\.0$"):
         colab_leg.run_lesson(page, tmp_path)
 
 
-def test_the_environment_stays_out_of_the_repository():
-    with pytest.raises(argparse.ArgumentTypeError, match="outside"):
-        colab_leg.outside(str(ROOT / "artefacts" / "colab"))
+def test_a_version_that_the_course_itself_moves_is_named(monkeypatch, tmp_path):
+    installed = {"numpy": "2.1.3"}
+    monkeypatch.setattr(colab_leg, "versions", lambda _: dict(installed))
+    monkeypatch.setattr(colab_leg, "install_course", lambda _: installed.update(numpy="2.4.0"))
+    with pytest.raises(colab_leg.LegError, match=r"moved numpy 2\.1\.3 -> 2\.4\.0$"):
+        colab_leg.run_lessons([], tmp_path)
 
 
-def test_an_unknown_lesson_is_named():
-    with pytest.raises(argparse.ArgumentTypeError, match="no lesson '77'"):
-        colab_leg.lesson("77")
+def test_one_lesson_that_fails_does_not_hide_the_next(monkeypatch, tmp_path, capsys):
+    def run_lesson(path, folder):
+        if path.name == "02_b.ipynb":
+            raise colab_leg.LegError("the cell's error")
+        return f"{path.name}: ran"
+
+    monkeypatch.setattr(colab_leg, "run_lesson", run_lesson)
+    monkeypatch.setattr(colab_leg, "versions", lambda _: {})
+    monkeypatch.setattr(colab_leg, "install_course", lambda _: None)
+    failed = colab_leg.run_lessons([tmp_path / f"{name}.ipynb" for name in ("01_a", "02_b", "03_c")], tmp_path)
+    assert failed == ["02_b.ipynb"]
+    assert capsys.readouterr().out == "01_a.ipynb: ran\n02_b.ipynb: FAILED\nthe cell's error\n03_c.ipynb: ran\n"
+
+
+@pytest.mark.parametrize(("packages", "gone"), [
+    (("torch==2.11.0+cpu",), {"triton", "cuda-bindings", "nvidia-cuda-nvrtc"}),
+    (("torch==2.11.0+cu128", "triton==3.6.0", "cuda-bindings==12.9.7"), {"nvidia-cuda-nvrtc"}),
+])  # fmt: skip
+def test_what_the_runtime_lacks_is_taken_away(monkeypatch, tmp_path, packages, gone):
+    packages_here = tmp_path / "lib" / "python3.13" / "site-packages"
+    (packages_here / "nvidia" / "cu13" / "include").mkdir(parents=True)
+    (packages_here / "nvidia" / "cu13" / "lib").mkdir()
+    (packages_here / "nvidia_cuda_runtime-13.0.96.dist-info").mkdir()
+    installed = dict.fromkeys(("torch", "triton", "cuda-bindings", "nvidia-cuda-nvrtc"), "1")
+    asked = []
+    monkeypatch.setattr(colab_leg, "versions", lambda _: installed)
+    monkeypatch.setattr(colab_leg, "pip", lambda folder, *words: asked.append(words))
+    colab_leg.forget_the_compiler(tmp_path, colab_leg.Runtime("3.13", packages))
+    assert [set(words[2:]) for words in asked] == [gone]
+    assert [path.name for path in packages_here.iterdir()] == ["nvidia"]
+    assert [path.name for path in (packages_here / "nvidia" / "cu13").iterdir()] == ["lib"]
