@@ -9,14 +9,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.5.0"
+__version__ = "0.7.0"
 
 # public name -> (module, attribute)
 _HOMES = {
     "check": ("gpucourse.exercises.problem", "check"),
     "hint": ("gpucourse.exercises.problem", "hint"),
     "solution": ("gpucourse.exercises.problem", "solution"),
+    "must_pass": ("gpucourse.grading.passing", "must_pass"),
     "progress": ("gpucourse.exercises.progress", "progress"),
+    "export_progress": ("gpucourse.exercises.exchange", "export_progress"),
+    "import_progress": ("gpucourse.exercises.exchange", "import_progress"),
     "timeit": ("gpucourse.timing", "timeit"),
     "doctor": ("gpucourse.examination", "doctor"),
     "where": ("gpucourse.backend", "where"),

@@ -14,8 +14,10 @@ from gpucourse.errors import CourseError
 COMMANDS = {
     "doctor": ("gpucourse.examination", "what this machine has, which lessons run here, and what to do next"),
     "lab": ("gpucourse.lab", "open your own copy of the lessons in JupyterLab"),
+    "grade": ("gpucourse.grade", "mark the notebooks of a class, each in a sandbox, into a CSV file"),
+    "nbgrader": ("gpucourse.grading.assignment", "a lesson as an assignment for nbgrader"),
     "measure": ("gpucourse.measure", "record this device's speeds into a JSON file"),
-    "progress": ("gpucourse.exercises.progress", "which exercises you have solved"),
+    "progress": ("gpucourse.exercises.progress", "which exercises you have solved; take that along, or in"),
 }
 
 

@@ -679,6 +679,13 @@ def _find_torch_device(system: System) -> Any:
     return torch.device("cpu" if _requested(system) == "simulator" else _torch_trial(torch))
 
 
+def torch_gpus() -> int:
+    """Return how many GPUs PyTorch can train on here: 0 where `torch_device()` is the CPU."""
+    if torch_device().type != "cuda":
+        return 0
+    return int(import_module("torch").cuda.device_count())
+
+
 def _torch_trial(torch: Any) -> str:
     """Return "cuda" if PyTorch computes 1 + 1 on the GPU; a driver too old for it warns and answers False."""
     with warnings.catch_warnings():

@@ -67,6 +67,8 @@ MINIMUM = {"numpy": "2.1", "matplotlib": "3.10", "ipywidgets": "7.7.1", "tqdm": 
            "torchvision": "0.26", "cupy-cuda13x": "14.0", "cupy-cuda12x": "14.0"}  # fmt: skip
 PAGES = ("matplotlib", "ipywidgets", "tqdm")
 
+CLANG_PACKAGE = "ziglang>=0.17.1"    # its clang compiles kernels where there is no NVRTC
+
 # What brings NVRTC and the CUDA headers for each CUDA generation; requirements.txt names those of 13
 NVRTC_PACKAGES = {
     13: ("cuda-bindings>=13", "nvidia-cuda-nvrtc"),
@@ -162,6 +164,7 @@ class Survey:
     choice: Backend = _NO_CHOICE
     cupy: dict[str, str] = field(default_factory=dict)
     nvrtc: Nvrtc | None = None
+    clang: str = ""
     headers: tuple[str, ...] = ()
     torch: Torch | None = None
     versions: dict[str, str | None] = field(default_factory=dict)
@@ -190,6 +193,7 @@ PROBES: tuple[tuple[str, str, Callable[[Survey], Any]], ...] = (
     ("cupy", "CuPy", lambda found: backend.cupy_wheels(found.system)),
     ("choice", "choice", lambda found: _choice(found)),
     ("nvrtc", "NVRTC", lambda found: backend.nvrtc(found.system)),
+    ("clang", "clang", lambda found: found.system.version("ziglang") or ""),
     ("headers", "CUDA headers", lambda found: backend.missing_headers(found.system)),
     ("torch", "PyTorch", lambda found: backend.torch_facts(found.system)),
     ("versions", "packages", lambda found: _versions(found.system)),
@@ -198,12 +202,18 @@ PROBES: tuple[tuple[str, str, Callable[[Survey], Any]], ...] = (
 )
 
 
-def survey(system: System) -> Survey:
-    """Ask every probe once."""
+def survey(system: System, imports: bool = True) -> Survey:
+    """Ask every probe once; without `imports`, PyTorch is only looked up, which saves seconds and 700 MB."""
     found = Survey(system)
     for attribute, name, probe in PROBES:
-        found.ask(attribute, name, probe)
+        found.ask(attribute, name, probe if imports or attribute != "torch" else _installed_torch)
     return found
+
+
+def _installed_torch(found: Survey) -> Torch | None:
+    version, vision = found.system.version("torch"), found.system.version("torchvision")
+    device = "cuda" if found.driver.gpus else "cpu"
+    return None if version is None else Torch(version, vision=vision or "", device=device)
 
 
 def _choice(found: Survey) -> Backend:
@@ -225,13 +235,13 @@ def _written(system: System) -> frozenset[str]:
     return frozenset(number for number, module in modules.items() if system.importable(module))
 
 
-def examine(system: System = backend.THIS_MACHINE) -> Report:
-    """Probe the machine and return the report.
+def examine(system: System = backend.THIS_MACHINE, imports: bool = True) -> Report:
+    """Probe the machine and return the report; without `imports` PyTorch is taken to work where it is installed.
 
     >>> examine().ok in (True, False)
     True
     """
-    found = survey(system)
+    found = survey(system, imports)
     findings = tuple(_judged(finding, found) for finding in _findings(found))
     ok = not any(finding.severity == "problem" for finding in findings)
     lacks = _lacks(found)
@@ -301,6 +311,17 @@ def _nvrtc(found: Survey) -> str:
     return f"{dotted(found.nvrtc.version)}, through {found.nvrtc.module}" if found.nvrtc else "not found"
 
 
+def _compilers(found: Survey) -> str:
+    """Who makes PTX of kernels, as `gpucourse/simt/front_end.py` decides."""
+    wish = found.system.variable("GPUCOURSE_FRONT_END")
+    clang = f"clang of ziglang {found.clang}" if found.clang else ""
+    if wish:
+        return f"{wish}, as GPUCOURSE_FRONT_END says"
+    if found.nvrtc:
+        return "compiled by NVRTC"
+    return f"the course's own have stored PTX; yours: {f'compiled by {clang}' if clang else 'no compiler'}"
+
+
 def _headers(found: Survey) -> str:
     return f"missing: {', '.join(found.headers)}" if found.headers else "complete"
 
@@ -335,6 +356,7 @@ FACTS: tuple[tuple[str, str, Callable[[Survey], str]], ...] = (
     ("CuPy", "CuPy", _cupy),
     ("NVRTC", "NVRTC", _nvrtc),
     ("CUDA headers", "CUDA headers", _headers),
+    ("Kernels", "clang", _compilers),
     ("PyTorch", "PyTorch", _torch),
     ("torchvision", "PyTorch", _vision),
     ("Packages", "packages", _notebook),
@@ -351,7 +373,7 @@ _SIMULATOR = "the kernel simulator"
 def _lacks(found: Survey) -> dict[str, list[str]]:
     """Return for each need what is missing here, in words; an empty list means that the need is met."""
     kernels = [] if found.simulates_kernels else [_SIMULATOR]
-    kernels += ["NVRTC"] * (found.nvrtc is None) + ["CUDA headers"] * bool(found.headers)
+    kernels += _compiler_lacks(found)
     torch = "PyTorch" if _torch_lost(found) else ""
     vision = "torchvision" if torch or not (found.torch and found.torch.vision) else ""
     return {
@@ -362,6 +384,13 @@ def _lacks(found: Survey) -> dict[str, list[str]]:
         "torch": [torch] if torch else [],
         "torchvision": [vision] if vision else [],
     }
+
+
+def _compiler_lacks(found: Survey) -> list[str]:
+    """What a learner's own kernels miss: clang needs no NVRTC and no headers, and is what a Mac can have."""
+    if found.nvrtc is None and (found.clang or found.place == "macos"):
+        return [] if found.clang else ["ziglang"]
+    return ["NVRTC"] * (found.nvrtc is None) + ["CUDA headers"] * bool(found.headers)
 
 
 def _missing(found: Survey, names: Iterable[str]) -> list[str]:
@@ -540,13 +569,15 @@ def _check_cupys(found: Survey) -> Iterator[Finding]:
 
 
 def _check_nvrtc(found: Survey) -> Iterator[Finding]:
-    if found.nvrtc is None and found.place != "macos" and found.choice.obstacle != "no-nvrtc":
+    covered = found.place == "macos" or (found.clang and found.choice.name == "simulator")
+    if found.nvrtc is None and not covered and found.choice.obstacle != "no-nvrtc":
         text = "NVRTC, the compiler for kernels, was not found; it needs no GPU."
         yield _install(found, text, NVRTC_PACKAGES[_generation(found)], ("kernels",))
 
 
 def _check_headers(found: Survey) -> Iterator[Finding]:
-    if found.headers and found.place != "macos" and found.choice.obstacle != "no-headers":
+    clang = found.nvrtc is None and found.clang and found.choice.name == "simulator"
+    if found.headers and found.place != "macos" and not clang and found.choice.obstacle != "no-headers":
         text = f"CUDA headers that kernels include are missing: {', '.join(found.headers)}."
         yield _install(found, text, HEADER_PACKAGES[_generation(found)], ("kernels",))
 
@@ -703,9 +734,10 @@ def _restart(found: Survey, text: str) -> Iterator[Finding]:
 
 
 def _macos(found: Survey, text: str) -> Iterator[Finding]:
-    kernels = "Kernels are not possible on macOS yet: NVRTC, their compiler, does not exist for it."
-    step = "Open a lesson that has kernels by its Colab badge in the README."
-    yield Finding(f"{text} {kernels} A second front end, which needs no NVRTC, is to come.", step)
+    """There is no NVRTC for macOS; the wheel `ziglang` has a compiler that takes its place."""
+    kernels = "The lessons' own kernels run, but those that you write need a compiler, and none is here."
+    if not found.clang:
+        yield _install(found, f"{text} {kernels}", (CLANG_PACKAGE,), ("kernels",))
 
 
 _SHUT_DOWN = _click(

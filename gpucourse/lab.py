@@ -1,4 +1,4 @@
-"""`python -m gpucourse lab`: opens the learner's own copy of a lesson in JupyterLab."""
+"""`python -m gpucourse lab`: opens the start page, the page worked on last, or a lesson, as the learner's own copy."""
 
 from __future__ import annotations
 
@@ -29,27 +29,35 @@ PASSES_ON = "JupyterLab"  # who gets the options that this command does not know
 
 # no questions and no look-ups on the first start
 QUIET = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
+# JupyterLab leaves pictures without alternative text; ours gives them the words they carry
+EXTENSIONS = Path(__file__).parent / "labextensions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options; any other option goes to JupyterLab."""
-    parser.add_argument("--lesson", default="01", metavar="NN", help="the lesson to open (01)")
+    parser.add_argument("--lesson", metavar="NN", help="what to open: 03, quiz_part_1, 00 for the start page (default: "
+                        "where you worked last, and at the first start the start page)")  # fmt: skip
     parser.add_argument("--fresh", metavar="NN", help="hand out lesson NN anew; your copy is kept under another name")
     parser.add_argument("--port", type=_port, metavar="N", help=f"the port of the server ({PORT})")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument("--copy-only", action="store_true", help="make or refresh the copies and stop")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where your copies lie (my-course, in the course)")
     parser.add_argument("--course", type=Path, default=Path(__file__).parents[1], help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Refresh the copies, then open the lesson in the running server or in a new one."""
-    lessons, mine = args.course / "notebooks", args.course / "my-course"
-    lesson = my_course.find(args.fresh or args.lesson, lessons)
+    lessons, mine = args.course / "notebooks", args.folder or args.course / "my-course"
+    asked = args.fresh or args.lesson
+    lesson = my_course.find(asked, lessons) if asked else my_course.lessons_in(lessons)[0]
     try:
         notes = [my_course.fresh(args.fresh, lessons, mine)] if args.fresh else []
         notes += my_course.update(lessons, mine)
     except OSError as error:
         raise CourseError(f"{error.filename}: {error.strerror}. Next step: make the folder writable") from None
+    if not asked:
+        lesson, note = _where_they_were(lessons, mine, lesson)
+        notes += note
     print(*notes, sep="\n", end="\n" if notes else "")
     if args.copy_only:
         return 0
@@ -58,6 +66,15 @@ def run(args: argparse.Namespace) -> int:
         _announce(server, lesson.name, args.no_browser, "JupyterLab already runs for this folder.")
         return 0
     return _serve(args, lesson.name, mine)
+
+
+def _where_they_were(lessons: Path, mine: Path, first: Path) -> tuple[Path, list[str]]:
+    """The page that the learner worked on last, with a note how to get to the first one; `first` where none was."""
+    last = my_course.begun(lessons, mine)
+    if last is None or last == first:
+        return first, []
+    return last, [f"You worked on {last.stem} last. The first page, {first.stem}, shows how far you are: "
+                  f"`lab --lesson {my_course.called(first.stem)}`."]  # fmt: skip
 
 
 def running(mine: Path) -> dict[str, Any] | None:
@@ -113,6 +130,7 @@ def _serve(args: argparse.Namespace, notebook: str, mine: Path) -> int:
 def _command(port: int, mine: Path, rest: list[str]) -> list[str]:
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     options = [f"--ServerApp.root_dir={mine.resolve()}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    options.append(f"--LabApp.extra_labextensions_path={EXTENSIONS}")
     return [sys.executable, "-m", "jupyterlab", "--no-browser", *options, *QUIET, *root, *rest]
 
 

@@ -1,4 +1,4 @@
-"""The learner's own copies of the lessons: made once, refreshed while untouched, never overwritten.
+"""The learner's own copies of the course's pages: made once, refreshed while untouched, never overwritten.
 
 A copy holds no outputs, so a prediction asked for in a lesson is not given away. Beside the copies
 stands a small record of what each held when it was handed out; any change, even a run cell, makes a
@@ -18,8 +18,8 @@ RECORD = ".editions.json"
 
 
 def lessons_in(folder: Path) -> list[Path]:
-    """The course's notebooks in `folder`, in order; `CourseError` where there is none."""
-    lessons = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    """The course's notebooks in `folder`, the start page first; `CourseError` where there is none."""
+    lessons = sorted(folder.glob("*.ipynb"))
     if not lessons:
         raise CourseError(
             f"no lessons in {folder}: they come with the repository, not with the installed package. "
@@ -41,7 +41,7 @@ def update(lessons: Path, mine: Path) -> list[str]:
     _write(mine / RECORD, json.dumps(record, indent=1, sort_keys=True).encode())
     return [
         f"{stem}: a newer edition exists. Your copy has your work in it and stays as it is; "
-        f"`lab --fresh {stem[:2]}` puts the new edition beside it."
+        f"`lab --fresh {called(stem)}` puts the new edition beside it."
         for stem in kept
     ]
 
@@ -56,13 +56,27 @@ def fresh(lesson: str, lessons: Path, mine: Path) -> str:
     return f"{copy.name} is fresh." + (f" Your own is kept as {saved.name}." if saved else "")
 
 
+def begun(lessons: Path, mine: Path) -> Path | None:
+    """The course's notebook on whose copy the learner worked last; None where every copy is as it was handed out."""
+    record = _read_record(mine)
+    copies = [(mine / lesson.name, lesson) for lesson in lessons_in(lessons)]
+    worked = [(copy.stat().st_mtime, lesson) for copy, lesson in copies
+              if copy.exists() and _digest(copy.read_bytes()) != record.get(lesson.name)]  # fmt: skip
+    return max(worked, key=lambda pair: pair[0])[1] if worked else None
+
+
+def called(stem: str) -> str:
+    """What a page is called by: its number, "01", or where it has none its name, "quiz_part_1"."""
+    return stem[:2] if stem[:2].isdecimal() else stem
+
+
 def find(lesson: str, folder: Path) -> Path:
-    """The notebook whose name begins with `lesson`, such as "01" or "01_cpu_vs_gpu"."""
+    """The notebook whose name begins with `lesson`, such as "01", "01_cpu_vs_gpu" or "quiz_part_1"."""
     found = lessons_in(folder)
     for path in found:
         if lesson and path.stem.startswith(lesson.zfill(2)):
             return path
-    raise CourseError(f"no lesson {lesson!r}; there are {', '.join(path.stem[:2] for path in found)}")
+    raise CourseError(f"no lesson {lesson!r}; there are {', '.join(called(path.stem) for path in found)}")
 
 
 def pristine(lesson: Path) -> bytes:

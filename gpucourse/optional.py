@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import shutil
+import sys
 import sysconfig
 import textwrap
 import warnings
@@ -133,6 +134,9 @@ def _opencl_problem(system: System) -> str:
 
 
 def _compile_settings(system: System) -> Mapping[str, str]:
+    config: Any = sys.modules.get("torch._inductor.config")    # an optimizer imports it; then variables come too late
+    if config:
+        config.compile_threads, config.cpp_cache_precompile_headers = 1, False
     return {
         "TORCHINDUCTOR_COMPILE_THREADS": "1",                  # more would be processes that outlive the lesson
         "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",     # pays from the fourth kernel on; there are two

@@ -66,6 +66,7 @@ class Result:
     date: str
     share: float | None = None  # of the rate of `of` in the same run: 0.93 is 93 %
     of: str = ""
+    details: dict[str, Any] = field(default_factory=dict)  # what else the measurement tells: a training's epochs
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _recorded(path: Path) -> Recorded:
 def _result(entry: dict[str, Any]) -> Result:
     times = entry["seconds"]
     plain = {key: entry[key] for key in ("name", "parameters", "unit", "rate", "date")}
-    compared = {key: entry[key] for key in ("share", "of") if key in entry}
+    compared = {key: entry[key] for key in ("share", "of", "details") if key in entry}
     return Result(**plain, **compared, seconds=times["median"], low=times["low"], high=times["high"])
 
 
@@ -197,7 +198,7 @@ def _validate_entry(entry: Any, path: Path, where: str) -> None:
     _require(entry, {"name": str, "parameters": dict, "date": str}, path, where)
     if "error" in entry or "skipped" in entry or "value" in entry:
         return
-    _require(entry, _RATE_KEYS, path, where)
+    _require(entry, _RATE_KEYS | ({"details": dict} if "details" in entry else {}), path, where)
     _require(entry["seconds"], _SECONDS_KEYS, path, f"{where}.seconds")
     times = entry["seconds"]
     if not 0 < times["low"] <= times["median"] <= times["high"]:

@@ -362,6 +362,13 @@ def test_torch_device(torch: Any, variables: dict[str, str], device: str) -> Non
     assert backend.torch_device(FakeSystem(modules={"torch": torch}, variables=variables)) == device
 
 
+@pytest.mark.parametrize(("device", "count"), [("cuda", 4), ("cpu", 0)])
+def test_torch_gpus(monkeypatch: pytest.MonkeyPatch, device: str, count: int) -> None:
+    monkeypatch.setattr(backend, "torch_device", lambda: SimpleNamespace(type=device))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: 4)))
+    assert backend.torch_gpus() == count
+
+
 def test_torch_device_without_torch() -> None:
     with pytest.raises(
         MissingPackage, match=r"PyTorch cannot be imported .*No module named 'torch'.*gpucourse doctor"

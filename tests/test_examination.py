@@ -57,7 +57,7 @@ FINDINGS: dict[str, list[tuple[str, str, str]]] = {
     "no nvrtc": [("note", "NVRTC, the compiler for kernels, was not found", "nvidia-cuda-nvrtc")],
     "no headers": [("note", "missing: vector_types.h, cuda_fp16.h", "nvidia-cuda-runtime nvidia-cuda-cccl")],
     "colab cpu": [("note", "this Colab runtime has no GPU", "Runtime > Change runtime type > T4 GPU")],
-    "macos": [("note", "Kernels are not possible on macOS yet", "Colab badge in the README")],
+    "macos": [("note", "those that you write need a compiler", f'{PIP} install "ziglang>=0.17.1"')],
     "windows": [("note", "no NVIDIA driver was found", f"install its driver: {DRIVERS}")],
     "wsl without a driver": [("note", "no NVIDIA driver was found", "in Windows, never inside WSL")],
     "cpu torch beside a cuda torchvision": [
@@ -208,7 +208,7 @@ def test_there_are_nineteen_lessons() -> None:
 
 
 def test_the_lessons_have_the_names_of_their_files() -> None:
-    sources = {path.stem for path in (ROOT / "notebooks" / "src").glob("*.md")}
+    sources = {path.stem for path in (ROOT / "notebooks" / "src").glob("[0-9][0-9]_*.md")} - {"00_start_here"}
     assert sources <= {f"{lesson.number}_{lesson.name}" for lesson in doctor.LESSONS}
 
 
@@ -217,7 +217,7 @@ def test_lessons_with_and_without_a_gpu() -> None:
     assert lessons(with_gpu())["01"] == ("runs", "on the GPU, through CuPy")
     assert lessons(FakeSystem())["03"] == ("later", "not in this version of the course")
     assert lessons(FakeSystem(packages=PAGES))["13"][1].endswith("; would lack PyTorch, torchvision")
-    assert lessons(MACHINES["macos"]())["03"][1].endswith("; would lack NVRTC, CUDA headers")
+    assert lessons(MACHINES["macos"]())["03"][1].endswith("; would lack ziglang")
 
 
 def test_lessons_of_a_whole_course() -> None:
@@ -232,7 +232,7 @@ def test_what_a_lesson_lacks() -> None:
     assert lessons(MACHINES["python too old"]())["01"] == ("lacks", "Python 3.11")
     assert lessons(MACHINES["old numpy"]())["02"] == ("lacks", "NumPy 2.1")
     mac = lessons(MACHINES["macos"]().but(written=ALL_WRITTEN))
-    assert mac["03"] == ("lacks", "NVRTC, CUDA headers") and mac["10"] == ("runs", "on the simulator")
+    assert mac["03"] == ("lacks", "ziglang") and mac["10"] == ("runs", "on the simulator")
     mixed = lessons(MACHINES["cpu torch beside a cuda torchvision"]().but(written=ALL_WRITTEN))
     assert mixed["13"] == ("lacks", "torchvision") and mixed["16"][0] == "runs"
 
@@ -245,9 +245,26 @@ def test_a_trouble_that_stops_a_written_lesson_is_a_problem(name: str) -> None:
     assert not whole.ok and [finding.severity for finding in whole.findings] == ["problem"]
 
 
-@pytest.mark.parametrize("name", ["macos", "gpu full", "old gpu", "gpu hidden", "colab cpu"])
+@pytest.mark.parametrize("name", ["gpu full", "old gpu", "gpu hidden", "colab cpu"])
 def test_what_the_simulator_makes_good_stays_a_note(name: str) -> None:
     assert doctor.examine(MACHINES[name]().but(written=ALL_WRITTEN)).ok
+
+
+def test_on_a_mac_the_wheel_ziglang_compiles_kernels() -> None:
+    mac = MACHINES["macos"]().but(written=ALL_WRITTEN)
+    assert not doctor.examine(mac).ok
+    equipped = mac.but(packages=mac.packages | {"ziglang": "0.17.1"})
+    report = doctor.examine(equipped)
+    assert report.ok and not report.findings
+    assert lessons(equipped)["03"] == ("runs", "on the simulator")
+    assert facts(equipped)["Kernels"] == (
+        "the course's own have stored PTX; yours: compiled by clang of ziglang 0.17.1")
+
+
+def test_the_report_names_a_front_end_that_is_forced() -> None:
+    forced = FakeSystem().but(variables={"GPUCOURSE_FRONT_END": "stored"})
+    assert facts(forced)["Kernels"] == "stored, as GPUCOURSE_FRONT_END says"
+    assert facts(FakeSystem())["Kernels"] == "compiled by NVRTC"
 
 
 # Steps that fit the place

@@ -100,6 +100,13 @@ def test_copy_only_makes_the_copies_and_starts_nothing(course, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_copies_can_lie_in_another_folder(course, tmp_path):
+    """On a JupyterHub the course is one for all, and the copies are in each learner's home."""
+    assert lab.run(arguments(course, "--copy-only", "--folder", str(tmp_path / "ann" / "my-course"))) == 0
+    assert (tmp_path / "ann" / "my-course" / "01_first lesson.ipynb").exists()
+    assert not (course / "my-course").exists()
+
+
 def test_a_first_start_prints_the_address_and_ends_with_the_server(course, capsys, monkeypatch):
     started = []
 
@@ -123,6 +130,25 @@ def test_a_second_start_shows_the_running_servers_address(course, capsys, monkey
     printed = capsys.readouterr().out
     assert "already runs" in printed
     assert f"http://127.0.0.1:{answering}/lab/tree/" in printed
+
+
+def test_a_learner_who_has_begun_is_brought_where_they_were(course, capsys, monkeypatch, answering):
+    for name in ("00_start.ipynb", "02_next.ipynb"):
+        (course / "notebooks" / name).write_bytes((course / "notebooks" / "01_first lesson.ipynb").read_bytes())
+    describe(course / "my-course", answering)
+
+    def opened(*words):
+        assert lab.run(arguments(course, *words)) == 0
+        printed = capsys.readouterr().out
+        return re.search(r"/lab/tree/(\w+)", printed)[1], printed
+
+    assert opened()[0] == "00_start", "the start page at first"
+    (course / "my-course" / "02_next.ipynb").write_text('{"cells": []}')
+    name, printed = opened()
+    assert name == "02_next" and "You worked on 02_next last." in printed and "`lab --lesson 00`" in printed
+    assert opened("--lesson", "00")[0] == "00_start"
+    name, printed = opened("--lesson", "01")
+    assert name.startswith("01_first") and "You worked on" not in printed
 
 
 def test_a_killed_server_another_folders_server_and_a_strangers_port_are_not_ours(course, answering, tmp_path):
@@ -149,6 +175,13 @@ def test_a_taken_port_is_one_line_with_a_free_port(course, answering, monkeypatc
     expected = rf"port {answering} is taken by another program\. Next step: make lab PORT=(\d+)"
     said = re.fullmatch(expected, str(failure.value))
     assert said and lab._why_not(int(said[1])) is None
+
+
+def test_jupyterlab_is_told_of_the_extension_for_alternative_text(course):
+    (option,) = (word for word in lab._command(8888, course, []) if "extra_labextensions_path" in word)
+    (package,) = Path(option.split("=")[1]).glob("*/package.json")
+    loaded = json.loads(package.read_text("utf-8"))["jupyterlab"]["_build"]["load"]
+    assert (package.parent / loaded).is_file()
 
 
 def test_without_make_the_next_step_is_a_python_command(course, answering):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import nbformat
 import pytest
@@ -142,6 +143,37 @@ def test_fresh_after_a_new_edition_tells_nothing_more(lessons, mine):
     write_lesson(lessons, text="print('second edition')")
     my_course.fresh("01", lessons, mine)
     assert my_course.update(lessons, mine) == []
+
+
+def test_pages_without_a_number_are_handed_out_and_called_by_name(lessons, mine):
+    write_lesson(lessons, "quiz_part_1.ipynb")
+    my_course.update(lessons, mine)
+    assert my_course.find("quiz_part_1", lessons).name == "quiz_part_1.ipynb"
+    work_on(mine / "quiz_part_1.ipynb")
+    write_lesson(lessons, "quiz_part_1.ipynb", "print('second edition')")
+    (note,) = my_course.update(lessons, mine)
+    assert "`lab --fresh quiz_part_1`" in note
+
+
+def test_where_the_learner_was_is_the_copy_that_was_changed_last(lessons, mine):
+    my_course.update(lessons, mine)
+    assert my_course.begun(lessons, mine) is None
+    for name, at in (("02_second.ipynb", 1000), ("01_first.ipynb", 2000)):
+        work_on(mine / name)
+        os.utime(mine / name, (at, at))
+        assert my_course.begun(lessons, mine) == lessons / name
+    os.utime(mine / "02_second.ipynb", (3000, 3000))
+    assert my_course.begun(lessons, mine) == lessons / "02_second.ipynb"
+    write_lesson(lessons, text="print('second edition')")
+    my_course.update(lessons, mine)
+    assert my_course.begun(lessons, mine) == lessons / "02_second.ipynb"
+
+
+def test_a_refreshed_copy_is_no_work(lessons, mine):
+    my_course.update(lessons, mine)
+    write_lesson(lessons, text="print('second edition')")
+    my_course.update(lessons, mine)
+    assert my_course.begun(lessons, mine) is None
 
 
 @pytest.mark.parametrize("lesson", ["", "03", "nine"])

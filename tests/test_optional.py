@@ -83,6 +83,14 @@ def test_torch_compile_wants_a_compiler_and_pythons_headers(monkeypatch, tmp_pat
     assert problem(Machine()) == ""
 
 
+def test_torch_compile_stays_in_one_process_though_an_optimizer_has_read_the_variables_before(monkeypatch):
+    config = SimpleNamespace(compile_threads=8, cpp_cache_precompile_headers=True)
+    monkeypatch.setitem(sys.modules, "torch._inductor.config", config)
+    variables = optional.NEEDS["torch.compile"].settings(Machine())
+    assert (config.compile_threads, config.cpp_cache_precompile_headers) == (1, False)
+    assert set(variables.values()) == {"1", "0"}
+
+
 def test_torch_compile_on_a_gpu_wants_a_triton_that_works(monkeypatch):
     at(monkeypatch, gpu=True)
     problem = optional.NEEDS["torch.compile"].problem
