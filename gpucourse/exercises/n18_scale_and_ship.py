@@ -483,7 +483,7 @@ def _content(step: int) -> dict[str, Any]:
 
 
 def _saves_safely(ask: Ask, seed: int) -> str:
-    """Look at the file whenever a function is entered or left, as one would find it after a kill at that moment."""
+    """Look at the file before and after each call that could touch it, as one would find it after a kill then."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "runs", "check.point.pt")
         path.parent.mkdir()
@@ -524,7 +524,8 @@ SAVE = Problem(
     title="Never half a file",
     task=(
         "Save `content` by `torch.save` so that a process that is killed at any moment leaves at `path` either the "
-        "whole old checkpoint or the whole new one. The judge looks at the file at hundreds of moments while you write."
+        "whole old checkpoint or the whole new one. The judge looks at the file before and after each call that could "
+        "touch it."
     ),
     spec=(
         "`path` is a `pathlib.Path` in a folder that exists; an older checkpoint may be there. Afterwards the folder "

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,11 @@ class ByProbes:
 
     parameters: tuple[str, ...]
     probes: tuple[Probe, ...]
+
+    def prepare(self) -> None:
+        """Import PyTorch before the clock starts: on a slow machine that alone takes as long as a check may."""
+        with contextlib.suppress(ImportError):
+            import torch  # noqa: F401
 
     def __call__(self, answer: Any, *, xp: Any = np, seed: int = 0, name: str = "your function") -> None:
         """Raise Wrong, NotAttempted or guard.Raised unless every probe is content."""

@@ -22,7 +22,8 @@ class Problem:
 
     `judge(answer)` returns for a right answer (None, or a text that the outcome shows) and raises Wrong or
     NotAttempted otherwise; it is given the keyword arguments `xp` (array module), `seed` (int), `name` (of the
-    answer) and `stub` (its source) if it has such parameters.
+    answer) and `stub` (its source) if it has such parameters. `judge.prepare()`, if there is one, runs before the
+    time limit begins.
     `lines` is the number of code lines in `solution` that are not in `stub`: blank lines, comments and
     docstrings do not count. `limit` is in seconds.
     """
@@ -49,6 +50,7 @@ class Problem:
         chosen = zlib.crc32(self.id.encode()) if seed is None else seed
         offers = {"xp": xp, "seed": chosen, "name": self.answer, "stub": self.stub}
         told: list[str] = []
+        getattr(self.judge, "prepare", lambda: None)()
         report = guard.run(lambda: told.append(self._judge(answer, offers)), answer, self.limit)
         state, message = _verdict(report.error, self.limit)
         return Outcome(self.id, self.title, state, message or "".join(told), self._advice(state), report.printed)

@@ -203,11 +203,15 @@ class Shown:
         handle.focus()
         for _ in range(times):
             handle.press(key)
+        self.changed(before, f"{times} x {key}")
+
+    def changed(self, before, what):
+        """Wait until another picture than `before` is shown, which was taken before `what` was done."""
         for _ in range(100):
             if self.picture() != before:
                 return
             self.page.wait_for_timeout(100)
-        pytest.fail(f"the picture did not change after {times} x {key}")
+        pytest.fail(f"the picture did not change after {what}")
 
     def walk(self, steps):
         """Press keys as `steps` say, (control, key, times, words); each ends at its words and a picture of its own."""

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -331,6 +332,28 @@ def test_the_watch_is_content_with_one_step_and_ends(tmp_path):
     before = sys.getprofile()
     assert watched_message(tmp_path, write) == ""
     assert sys.getprofile() is before
+
+
+def test_a_busy_thread_changes_no_verdict_about_a_file():
+    """Each look lets it run, and it keeps the interpreter for a while: looks are for what may touch a file only."""
+    problem, done = registry.find("18.3"), threading.Event()
+
+    def keeps_busy():
+        while not done.is_set():
+            sum(range(10_000))
+
+    thread = threading.Thread(target=keeps_busy)
+    thread.start()
+    try:
+        wrong = problem.check(answer_of("def save(path, content):\n    new = path.with_name('new')\n"
+                                        "    torch.save(content, new)\n    path.unlink(missing_ok=True)\n"
+                                        "    new.rename(path)\n", "save"))  # fmt: skip
+        right = problem.check(answer_of(problem.solution, "save"))
+    finally:
+        done.set()
+        thread.join()
+    assert "without any file" in wrong.message
+    assert right.state == "right"
 
 
 # --- the lesson's own sentences -------------------------------------------------------------------------
