@@ -2,6 +2,8 @@
 
 usage: build_notebooks.py [NN ...]            build these lessons, or all, into notebooks/; a page without a number
                                               is called by its name: quiz_part_1
+       build_notebooks.py --prose [NN ...]    take over changed text; nothing is executed, each output stays. A lesson
+                                              whose code has changed is refused
        build_notebooks.py --check [NN ...]    say which stored notebook differs from its source (exit 1)
        build_notebooks.py --solved DIR        write the edition in which every exercise is answered
 
@@ -173,12 +175,32 @@ def build(source: Path, target: Path, solved: bool = False) -> Report:
     notebook = assemble(source, solved)
     seconds, peak = execute(notebook)
     clean(notebook)
+    _write(notebook, target)
+    code = sum(cell.cell_type == "code" for cell in notebook.cells)
+    return Report(source.stem, code, seconds, peak, target.stat().st_size)
+
+
+def _write(notebook: nbformat.NotebookNode, target: Path) -> None:
     nbformat.validate(notebook)
     part = target.with_suffix(".part")
     nbformat.write(notebook, part)
     part.replace(target)
-    code = sum(cell.cell_type == "code" for cell in notebook.cells)
-    return Report(source.stem, code, seconds, peak, target.stat().st_size)
+
+
+def take_over_prose(source: Path, target: Path) -> int:
+    """Write the source's text beside the outputs that `target` stores; return how many cells of text differ.
+
+    Raises SourceError where the code differs from what gave those outputs: only a build can make new ones.
+    """
+    fresh, stored = assemble(source), nbformat.read(target, as_version=4)
+    new, old = ([cell for cell in notebook.cells if cell.cell_type == "code"] for notebook in (fresh, stored))
+    if [cell.source for cell in new] != [cell.source for cell in old]:
+        raise SourceError(f"{source.name}: its code has changed since {target.name} was built. Build it anew")
+    for cell, before in zip(new, old, strict=True):
+        cell.outputs, cell.execution_count = before.outputs, before.execution_count
+    before = {cell.source for cell in stored.cells if cell.cell_type == "markdown"}
+    _write(fresh, target)
+    return sum(cell.cell_type == "markdown" and cell.source not in before for cell in fresh.cells)
 
 
 def check(source: Path) -> list[str]:
@@ -210,16 +232,25 @@ def _build_all(paths: list[Path], place: Callable[[Path], Path], solved: bool) -
     return 1 if failed else 0
 
 
+def _take_over_all(paths: list[Path]) -> int:
+    for path in paths:
+        print(f"{path.stem}: {take_over_prose(path, notebook_path(path))} cells of text are new")
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lessons", nargs="*", metavar="NN", help="lesson numbers; all without")
     parser.add_argument("--check", action="store_true", help="compare, execute nothing")
+    parser.add_argument("--prose", action="store_true", help="take over changed text, execute nothing")
     parser.add_argument("--solved", metavar="DIR", type=Path, help="write the answered edition into DIR")
     options = parser.parse_args(arguments)
     try:
         paths = page_paths(options.lessons)
         if options.check:
             return _check_all(paths)
+        if options.prose:
+            return _take_over_all(paths)
         if options.solved:
             options.solved.mkdir(parents=True, exist_ok=True)
             return _build_all(paths, lambda path: options.solved / f"{path.stem}.ipynb", solved=True)

@@ -75,6 +75,29 @@ def test_the_solved_edition_differs_in_the_answers_only(source):
     assert changed == [(stub, answered)]
 
 
+def test_changed_text_is_taken_over_beside_the_stored_outputs(source, tmp_path):
+    target = tmp_path / "07_a_test.ipynb"
+    stored = lesson_source.assemble(source)
+    stored.cells[-1].outputs, stored.cells[-1].execution_count = [new_output("stream", text="hello\n")], 3
+    nbformat.write(stored, target)
+    source.write_text(SOURCE.replace("Another thought.", "A better thought.\n\nAnd one more."), encoding="utf-8")
+    assert build_notebooks.take_over_prose(source, target) == 1
+    cells = nbformat.read(target, as_version=4).cells
+    assert build_notebooks.differences(nbformat.read(target, as_version=4), lesson_source.assemble(source)) == []
+    assert (cells[-1].outputs[0].text, cells[-1].execution_count) == ("hello\n", 3)
+    assert build_notebooks.take_over_prose(source, target) == 0
+
+
+def test_changed_code_is_not_taken_over_without_a_build(source, tmp_path):
+    target = tmp_path / "07_a_test.ipynb"
+    nbformat.write(lesson_source.assemble(source), target)
+    before = target.read_bytes()
+    source.write_text(SOURCE.replace('print("hello")', 'print("hallo")'), encoding="utf-8")
+    with pytest.raises(lesson_source.SourceError, match="its code has changed since 07_a_test"):
+        build_notebooks.take_over_prose(source, target)
+    assert target.read_bytes() == before
+
+
 def test_cell_ids_are_the_same_each_time_and_unique(source):
     first, second = ([cell.id for cell in lesson_source.assemble(source).cells] for _ in range(2))
     assert first == second
