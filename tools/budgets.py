@@ -2,6 +2,9 @@
 
 usage: budgets.py [NN ...]
 
+Run it in an environment such as Binder's, with PyTorch's build for CPUs (binder/requirements.txt): each process that
+imports a CUDA build takes some 100 to 150 MB more, and lesson 18 has four. The table names the build.
+
 Lessons named by number are measured anew, the other rows stay; without, all are. A lesson that needs more than 2 GB
 is killed there, where this machine lets us make a control group (root, or a delegated one); elsewhere its peak is
 compared. The exit status is 1 if a lesson failed, or is over a limit of the contract. Seconds need a quiet machine: a
@@ -22,6 +25,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
 
 import build_notebooks
@@ -36,25 +40,28 @@ QUIET_LOAD = 1.5         # more than this, before a lesson starts, and its time 
 SECONDS = 1800           # a hang ends here
 GROUPS = Path("/sys/fs/cgroup")
 ROW = re.compile(
-    r"^\| `(\S+)` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| ([\d-]{10})(?:, load (\d+\.\d))? \|$", re.MULTILINE
+    r"^\| `(\S+)` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\S+) \| ([\d-]{10})(?:, load (\d+\.\d))? \|$", re.MULTILINE
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one lesson took on one core: seconds, of these the processor's, megabytes; load if the machine was busy."""
+    """What one lesson took on one core: seconds, of these the processor's, megabytes; with which PyTorch; load if the
+    machine was busy."""
 
     name: str
     cells: int
     seconds: int
     processor: int
     megabytes: int
+    torch: str
     date: str
     load: float = 0.0
 
     def line(self) -> str:
         when = f"{self.date}, load {self.load:.1f}" if self.load else self.date
-        return (f"| `{self.name}` | {self.cells} | {self.seconds} | {self.processor} | {self.megabytes} | {when} |")
+        figures = (self.cells, self.seconds, self.processor, self.megabytes)
+        return f"| `{self.name}` | {' | '.join(map(str, figures))} | {self.torch} | {when} |"
 
     def over(self) -> str:
         """Which limit of the contract it breaks, "" if none; of time only a quiet machine can tell."""
@@ -71,7 +78,7 @@ def read_rows(text: str) -> dict[str, Row]:
     found = {}
     for match in ROW.finditer(text):
         values = [kind(value) for kind, value in zip(kinds, match.groups()[:-1], strict=True)]
-        found[match[1]] = Row(*values, load=float(match[7] or 0))   # type: ignore[arg-type]
+        found[match[1]] = Row(*values, load=float(match[8] or 0))   # type: ignore[arg-type]
     return found
 
 
@@ -86,10 +93,12 @@ many and wait for a quiet machine; only their memory is held against the contrac
 
 Written by `tools/budgets.py`, which runs every lesson top to bottom with its stubs untouched, as Binder does: one core,
 no more than 2 GB, and nothing kept from an earlier run. Machine: {machine}; one core used, no GPU. The contract: 45 s
-(lessons that train: 90 s) and {LESSON_MB} MB; the peak counts the lesson's processes, a shared page once.
+(lessons that train: 90 s) and {LESSON_MB} MB; the peak counts the lesson's processes, a shared page once. Binder has
+PyTorch's build for CPUs. A CUDA build takes more memory, above all in lesson 18, where four processes import it: 1.8 GB
+there on two cores.
 {note if busy else ""}
-| lesson | code cells | seconds | of these the processor's | peak MB | measured |
-|---|---:|---:|---:|---:|---|
+| lesson | code cells | seconds | of these the processor's | peak MB | PyTorch | measured |
+|---|---:|---:|---:|---:|---|---|
 """ + "".join(f"{rows[name].line()}\n" for name in sorted(rows))
 
 
@@ -138,8 +147,9 @@ def one(path: Path) -> Row:
         seconds, peak = execute(notebook)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     code = sum(cell.cell_type == "code" for cell in notebook.cells)
+    today = datetime.date.today().isoformat()
     return Row(path.stem, code, round(seconds), round(used.ru_utime + used.ru_stime), round(peak / 1e6),
-               datetime.date.today().isoformat(), round(load, 1) if load > QUIET_LOAD else 0.0)  # fmt: skip
+               version("torch"), today, round(load, 1) if load > QUIET_LOAD else 0.0)  # fmt: skip
 
 
 def measured(path: Path) -> Row | str:
