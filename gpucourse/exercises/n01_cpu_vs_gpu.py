@@ -934,8 +934,8 @@ BENCHMARK = Problem(
         "    return cpu / gpu\n"
     ),
     why=(
-        "A comparison is fair when both sides do the same work, are in the same unit, are warm, and pay for "
-        "everything that the job needs. Each of the four flaws alone changes the result several times over."
+        "A comparison is fair when both sides do the same work, in the same unit, without the first run, and pay "
+        "for everything that the job needs. Each of the four flaws alone changes the result several times over."
     ),
     judge=by_cases(
         honest_speedup,

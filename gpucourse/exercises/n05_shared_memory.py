@@ -571,8 +571,8 @@ BLUR = Problem(
     ),
     solution=BLUR_SOLUTION,
     why=(
-        "A block fetches 400 pixels instead of 25 for each of its 256. The clamp is done once, while the tile is "
-        "filled, so the inner loop needs no test at all."
+        "A block fetches 400 pixels instead of 25 for each of its 256. Places are pushed back into the picture once, "
+        "while the tile is filled, so the inner loop needs no test at all."
     ),
     judge=by_launches(
         make_blurs,

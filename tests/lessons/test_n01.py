@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gpucourse.exercises.n01_cpu_vs_gpu import LOGS, honest_speedup
 from gpucourse.recorded import published
 from gpucourse.viz.amdahl import speedup
 
@@ -32,6 +33,8 @@ def lanes(cpu):
         f"draws {GAMER.power:.0f} W against {DESKTOP.power:.0f} W",
         f"the desktop CPU {GAMER.bandwidth / DESKTOP.bandwidth:.0f} times where memory decides and "
         f"{GAMER.peak_float32 / DESKTOP.peak_float32:.0f} times where arithmetic does",
+        f"this log says {honest_speedup(LOGS[0]):.1f} times, not "
+        f"{np.mean(LOGS[0]['cpu_us']) / np.mean(LOGS[0]['gpu_ms']):.0f}",
         f"the published {DESKTOP.bandwidth / 1e9:.0f} GB/s of the desktop CPU's memory",
     ],
 )

@@ -34,6 +34,7 @@ def shown(name):
         f"A factor of {21.891e-3 / 23.100e-6:.0f} is gone",  # waiting against not waiting
         f"launches {2 + 3 * 1998:,} kernels",  # the claim check's loop over 2000 numbers
         "about 25 µs for each",  # 49.439 µs for two requests
+        f"The ratio is {3.221 / 159.563e-3:.0f}, not 64",  # one core against all of them
     ],
 )
 def test_a_figure_in_the_prose_is_that_of_the_data(figure):
@@ -100,3 +101,15 @@ def test_the_two_clocks_are_those_of_the_explorer():
     for kernels, kernel, launch in ((4, 100, 25), (5, 3, 20), (1, 7, 7)):
         plan = schedule(kernels, kernel, launch, megabytes=0, wait=True)
         assert shown("clocks")(kernels, kernel, launch) == (plan.without_waiting, plan.with_waiting)
+
+
+def test_the_answer_to_the_pipelines_prediction_is_what_the_explorer_shows():
+    from gpucourse.viz.pipeline import schedule
+
+    def total(chunks=4, streams=3, copy=12, kernel=10):
+        return max(bar.end for bar in schedule(chunks, streams, copy, kernel, back=8))
+
+    assert f"16 chunks take {total(chunks=16):.1f} ms" in PROSE
+    assert total(streams=1) == total(chunks=1) == 30 and "one stream or one chunk it is 30 ms" in PROSE
+    assert total() - total(copy=10) == 2 and "of 10 ms in place of 12 saves 2 ms" in PROSE
+    assert total() - total(kernel=8) == 0.5 and "a kernel of 8 in place of 10 only 0.5" in PROSE

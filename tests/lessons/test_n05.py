@@ -90,3 +90,12 @@ def test_edges_with_and_without_a_tile_agree_for_any_shape(shape):
         assert sanitize(kernel(name), (-(-w // 16), -(-h // 16)), (16, 16), args).ok
         kernel(name)((-(-w // 16), -(-h // 16)), (16, 16), args)
         assert np.allclose(args[1].get(), due, atol=1e-5)
+
+
+def test_the_answer_to_the_banks_prediction_is_what_the_explorer_shows():
+    from gpucourse.viz.banks import request
+
+    assert "The columns take {} and {} wavefronts".format(
+        ", ".join(str(request(width).wavefronts) for width in (16, 24)), request(33).wavefronts) in PROSE
+    assert [padding for padding in range(9) if request(32, padding).wavefronts == 1] == [1, 3, 5, 7]
+    assert request(33, bits=64).wavefronts == 2 and request(32, bits=64).degree == 16
