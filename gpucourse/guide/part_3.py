@@ -74,8 +74,8 @@ def backward(self, dy):
             "c": "A step takes w to (1 - 0.11 · 20) w = -1.2 w: it jumps over the valley and lands higher up.",
         },
         "A step takes w to (1 - 20 · 0.09) w = -0.8 w: it jumps from side to side, and comes down.",
-        (Section("11", "8. How large should the rate be, and when?"), Section("11",
-         "3. Can a step remember the last one?")),
+        (Section("11", "2. What does a loss look like from above?"), Section("11",
+         "8. How large should the rate be, and when?")),
     ),
     Question(
         "part3.5", "Adam's first step",
