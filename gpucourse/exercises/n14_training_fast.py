@@ -194,7 +194,7 @@ TIME = Problem(
     title="Where does a step's time go?",
     task=(
         "`parts` maps the names of a step's parts to functions without arguments, such as `backward`. Run them one "
-        "after the other, and find how long each takes, on a device that works behind the host's back."
+        "after the other, and find how long each takes, on a device that is still at work when a call returns."
     ),
     spec=(
         "Each part runs once, in the given order. `clock()` returns seconds; `wait()` returns when the device has done "
