@@ -47,7 +47,7 @@ model = fit(windows[train] - mean, targets[train])       # D
         "part4.3", "99 % right",
         "1 % of the pictures show a defect. A network is right in 99 % of all cases. How many of the defects does "
         "it find?",
-        {"a": "99 %", "b": "at least half", "c": "anything from none to nearly all", "d": "none, surely"},
+        {"a": "99 %", "b": "at least half", "c": "anything from none to all of them", "d": "none, surely"},
         "c",
         {
             "a": "99 % is over all pictures, of which nearly all have no defect.",
