@@ -47,7 +47,7 @@ model = fit(windows[train] - mean, targets[train])       # D
         "part4.3", "99 % right",
         "1 % of the pictures show a defect. A network is right in 99 % of all cases. How many of the defects does "
         "it find?",
-        {"a": "99 %", "b": "at least half", "c": "anything from none to nearly all", "d": "none, surely"},
+        {"a": "99 %", "b": "at least half", "c": "anything from none to all of them", "d": "none, surely"},
         "c",
         {
             "a": "99 % is over all pictures, of which nearly all have no defect.",
@@ -110,7 +110,7 @@ for x, y in batches:                                   # x, y are on the GPU
             "d": "Chance would be near 50 %. It does hear something.",
         },
         "What goes together in all data cannot be told apart by a test on the same data. Change one, keep the other.",
-        (Section("15", "9. What does it look at?"), Section("17", "5. Which clips may meet?")),
+        (Section("15", "Claim check"), Section("17", "8. What can mel not see?")),
     ),
     Question(
         "part4.7", "Two processes",
@@ -129,7 +129,7 @@ for x, y in batches:                                   # x, y are on the GPU
         },
         "The mean of two equal halves' means is the mean of all. Batch normalization needs a whole batch, or "
         "synchronizing.",
-        (Section("18"), Section("13", "9. What does batch normalization do?")),
+        (Section("18", "1. What if the batch does not fit?"), Section("13", "9. What does batch normalization do?")),
     ),
     Question(
         "part4.8", "Two softmaxes",
@@ -145,6 +145,6 @@ for x, y in batches:                                   # x, y are on the GPU
         },
         "The best it can say is e / (e + 9), a probability of 0.23: a loss of 1.46, and gradients that are far too "
         "small.",
-        (Section("19"), Section("13", "4. What belongs to a step?")),
+        (Section("19", "4. What is wrong with this program?"), Section("13", "4. What belongs to a step?")),
     ),
 )
