@@ -707,8 +707,8 @@ CHOICES = {
 SITUATIONS = {
     "rows": "the softmax of rows in a PyTorch model for NVIDIA, AMD and Macs; a colleague offers a fast kernel",
     "layers": "a PyTorch model on NVIDIA and AMD; chains of additions, masks and tanh take half of the time",
-    "attention": "a new kind of attention in PyTorch, on NVIDIA and AMD; torch.compile leaves it in four kernels, "
-                 "which hand large matrices to each other",
+    "attention": "a new kind of attention (a layer of language models) in PyTorch, on NVIDIA and AMD; torch.compile "
+                 "leaves it in four kernels, which hand large matrices to each other",
     "camera": "a filter in a C++ program for customers' PCs, with cards of any maker or none",
     "particles": "a NumPy program and an NVIDIA card; each particle walks a tree of its own; those who look after the "
                  "program write Python only",

@@ -48,7 +48,7 @@ What have the 20 µs measured?""",
     ),
     Question(
         "part1.3", "Find the line that copies",
-        """Which line makes the host wait for the device and copies something to it, in *each* of the 1,000 passes?
+        """Which line makes the host wait for the device and copies something back, in *each* of the 1,000 passes?
 
 ```python
 x = cp.asarray(host)                 # A

@@ -50,8 +50,8 @@ out[i] = 0.5f * (left + tile[t]);                // 3
          "d": "after 3"},
         "b",
         {
-            "a": "The threads of a *warp* run together. 64 threads are two warps, and thread 32 reads what the other "
-                 "warp has to write.",
+            "a": "Not even the threads of a *warp* are promised to. And 64 threads are two warps: thread 32 reads what "
+                 "the other warp has to write.",
             "c": "That is too late: line 2 has already read the neighbor's element. Line 3 uses only the thread's "
                  "own.",
             "d": "Nothing of the tile is used after line 3, so nobody there has to wait.",
