@@ -8,6 +8,7 @@ Explorers work with ipywidgets 7.7 and 8. Without ipywidgets the same call shows
 from __future__ import annotations
 
 import base64
+import gc
 import html
 import struct
 import sys
@@ -111,7 +112,10 @@ class Explorer:
         self.box = ipywidgets.VBox([*self.controls.values(), self.image.widget, self.text])
 
     def _redraw(self, _change: object = None) -> None:
-        values = {key: widget.value for key, widget in self.controls.items()}
+        with _collecting_later():
+            self._show({key: widget.value for key, widget in self.controls.items()})
+
+    def _show(self, values: dict[str, Any]) -> None:
         try:
             fig, sentence = self._draw(**values)
             self.image.value = picture.png(fig)
@@ -139,6 +143,22 @@ class Explorer:
         view = {"model_id": self.box.model_id, "version_major": 2, "version_minor": 0}
         data |= {"text/plain": repr(self), "application/vnd.jupyter.widget-view+json": view}
         display(data, metadata=metadata, raw=True)
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Let a picture be drawn without a stop for garbage, which takes longer than the picture where PyTorch is imported.
+
+    A figure is a heap of cycles. What it leaves is collected at once after it, while it is young and that is cheap.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+            gc.collect(1)
 
 
 @contextmanager

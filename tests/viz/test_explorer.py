@@ -1,6 +1,8 @@
 """Explorers: moved, the picture and the sentence change; an error leaves the widget alive."""
 
 import builtins
+import gc
+import weakref
 from base64 import b64decode
 
 import pytest
@@ -79,3 +81,31 @@ def test_without_ipywidgets_the_picture_is_shown_and_the_notice_goes_to_stderr(m
     out, err = capsys.readouterr()
     assert "a line of height 4" in out
     assert "pip install ipywidgets" in err
+
+
+def test_a_move_leaves_no_figure_behind_and_is_not_stopped_for_garbage():
+    alive, collecting = [], []
+
+    def draw(n):
+        fig, _ = picture.new(2, 1)
+        alive.append(weakref.ref(fig))
+        collecting.append(gc.isenabled())
+        if n == 3:
+            raise ValueError("three")
+        return fig, f"n = {n}"
+
+    made = explorer.explorer("once", draw, n=explorer.slider(1, 1, 9, 1, "n"))
+    for n in (2, 3, 4):
+        made.set(n=n)
+    assert collecting == [False] * 4
+    assert gc.isenabled()
+    assert [figure() for figure in alive] == [None] * 4
+
+
+def test_who_has_switched_collecting_off_keeps_it_off(demo):
+    gc.disable()
+    try:
+        demo.set(height=3)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
