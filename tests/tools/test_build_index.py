@@ -1,4 +1,4 @@
-"""The index of terms: explained where a term is set off, taken up where a lesson uses it most; stale pages are caught."""
+"""The index of terms: explained where a term is set off, taken up where it is used most; a stale page is caught."""
 
 import pytest
 
