@@ -323,9 +323,10 @@ GATES = Problem(
         "thread for each number of the state."
     ),
     spec=(
-        "`a`, `b`: floats (n, 3 · size), in each row first all of r, then all of z, then all of the candidate c; `h`, "
-        "`out`: floats (n, size). r = σ(a_r + b_r), z = σ(a_z + b_z), c = tanh(a_c + r · b_c), out = (1 - z) · c + z "
-        "· h. The grid may have more threads than there are numbers; `expf` and `tanhf` are there."
+        "`a`, `b`: floats (n, 3 · size), in each row first all of r, then all of z, then all of the candidate c (in "
+        "section 3's LSTM c was the memory); `h`, `out`: floats (n, size). r = σ(a_r + b_r), z = σ(a_z + b_z), c = "
+        "tanh(a_c + r · b_c), out = (1 - z) · c + z · h. The grid may have more threads than there are numbers; `expf` "
+        "and `tanhf` are there."
     ),
     stub=GATES_STUB,
     answer="gru_gates",
@@ -542,9 +543,10 @@ WINDOWS = Problem(
     ),
     spec=(
         "`values` is a float32 NumPy array (n,), one value an hour, nan where it is missing. Returns `x` (m, length) "
-        "and `y` (m,), float32: one window of `length` hours for each hour at which it can begin, in order, and the "
-        "value `ahead` hours after the window's last hour (1 is the next hour). No nan in x or y; hours between window "
-        "and target may be missing, and a 0 is a value like others. Some window is always left."
+        "and `y` (m,), float32. A window is `length` hours in a row and may begin at any hour; its target is the value "
+        "`ahead` hours after its last hour (1 is the next hour). All pairs without a nan, in the order of time: row i "
+        "of x and number i of y. Hours between window and target may be missing, and a 0 is a value like others. Some "
+        "window is always left."
     ),
     stub=(
         "def windows(values, length, ahead):\n"
@@ -632,7 +634,7 @@ LEAKS = Problem(
         "d. for each hour: the value 168 hours before the hour to forecast\n\n"
         "e. for each hour: the hour of the day and the day of the week of the hour to forecast\n\n"
         "f. put a fifth of all windows, drawn at random, aside as the test set\n\n"
-        "g. (before line f) cut windows of 24 hours at every hour, each with the hour behind it as its target\n\n"
+        "g. (before line f) cut windows of 24 hours at every hour, each with the hour after it as its target\n\n"
         "h. in each epoch, train with the windows that are left in a new order\n\n"
         "i. of 30 settings keep the one with the smallest error on the test set\n\n"
         "j. report that smallest error times `values.std()`"
@@ -651,9 +653,12 @@ LEAKS = Problem(
     ),
     solution='leaks = {"b", "c", "f", "i"}\n',
     why=(
-        "A value in the middle of a filled gap knows where the gap will end; neighboring windows share 23 of 24 hours, "
-        "so a window drawn at random has nearly the same ones among those to train with. Split by time, before "
-        "anything is computed from values, and choose by the validation months."
+        "b: a value in the middle of a filled gap knows where the gap will end. c: mean and spread come from the "
+        "test's hours, too. f: neighboring windows share 23 of 24 hours, so a window drawn at random has nearly the "
+        "same ones among those to train with. i: a setting chosen by the test has seen it. Innocent: a looks at single "
+        "hours, j is a factor, d looks at the past, e at the calendar, h mixes only what is trained with; g cuts, and "
+        "who comes into which part is decided in f. Split by time, before anything is computed from values, and choose "
+        "by the validation months."
     ),
     judge=_guilty,
 )
@@ -1277,8 +1282,10 @@ CHUNKS = Problem(
     title="A chunk, and then the next",
     task=(
         "A long text is read in chunks; what the model remembers should go on from chunk to chunk, and gradients "
-        "should not. This loop forgets instead; and whoever mends that by moving a line gets an error in the second "
-        "chunk, which `retain_graph=True` only makes stranger: repair it, and let it return the mean loss."
+        "should not. This loop forgets instead. To move `state = None` before the loop is not enough: PyTorch "
+        "then stops in the second chunk, where `backward()` goes on into the first one. (Without the "
+        "`retain_graph=True` that stands here it stops there, too, with another message.) Repair it, and let it return "
+        "the mean loss."
     ),
     spec=(
         "`x`, `y`: int64 (streams, steps), y the characters that follow; `model.step(part, state)` returns scores "

@@ -947,8 +947,9 @@ PCA = Problem(
     ),
     spec=(
         "`train` (n, features) and `x` (m, features) are float tensors. Subtract from each column its mean in `train` "
-        "and divide by its standard deviation in `train`, in both sets; the directions are right singular vectors of "
-        "`train`, treated so. Returns a tensor (m, k); the sign of a column is free."
+        "and divide by its standard deviation in `train` (over N or N - 1, as you like), in both sets; the directions "
+        "are the rows of Vh in the SVD of `train`, treated so (its right singular vectors). Returns a tensor (m, k); "
+        "the sign of a column is free."
     ),
     stub='''def project(train, x, k):
     """Coordinates (m, k) of the rows of x along the first k principal directions of train."""

@@ -116,8 +116,8 @@ BATCH = Problem(
     ),
     spec=(
         "`images` is a NumPy array (n, channels, rows, columns), `labels` holds n class numbers from 0. Returns "
-        "pictures (n, rows, columns, channels) and an array (n, classes), whose row i is 1 at example i's class and 0 "
-        "elsewhere."
+        "pictures (n, rows, columns, channels) and numbers (n, classes) of any type, whose row i is 1 at example i's "
+        "class and 0 elsewhere."
     ),
     stub='''def keras_batch(images, labels, classes):
     """Pictures with their channels last, and one-hot labels."""
@@ -575,10 +575,10 @@ LOSS = Problem(
         "loss, and its `from_logits`. A program that runs with the wrong ones may be silent about it."
     ),
     spec=(
-        "`labels` is (n,) with class numbers or (n, classes) with one-hot rows, in any type; `outputs` is (n, "
-        "classes). Returns `\"sparse_categorical_crossentropy\"` or `\"categorical_crossentropy\"`, and True or False. "
-        "Outputs are probabilities if none is negative and each row adds up to 1 within 0.001; otherwise they are "
-        "scores."
+        "`labels` and `outputs` are NumPy arrays. `labels` is (n,) with class numbers or (n, classes) with one-hot "
+        "rows, in any type; `outputs` is (n, classes). Returns `\"sparse_categorical_crossentropy\"` or "
+        "`\"categorical_crossentropy\"`, and True or False. Outputs are probabilities if none is negative and each row "
+        "adds up to 1 within 0.001; otherwise they are scores."
     ),
     stub='''def loss_for(labels, outputs):
     """The name of the loss, and whether the outputs are logits."""
