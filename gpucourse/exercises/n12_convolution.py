@@ -810,11 +810,11 @@ def weight_gradient(x: Any, dy: Any, k: int, stride: int) -> Any:
 
 
 GRADIENT_STUB = '''def weight_gradient(x, dy, k, stride):
-    """dL/dW for a layer without padding: an array (filters, channels, k, k)."""
+    """The gradient of the weights, for a layer without padding: an array (filters, channels, k, k)."""
     return ...
 '''
 GRADIENT_SOLUTION = '''def weight_gradient(x, dy, k, stride):
-    """dL/dW for a layer without padding: an array (filters, channels, k, k)."""
+    """The gradient of the weights, for a layer without padding: an array (filters, channels, k, k)."""
     filters, high, wide = dy.shape
     dw = np.zeros((filters, len(x), k, k))
     for p in range(k):

@@ -172,7 +172,8 @@ NORMALIZE = Problem(
     ),
     spec=(
         "`train` (n, h, w) and `test` (m, h, w) are NumPy arrays of uint8. Returns two float32 arrays, (n, 1, h, w) "
-        "and (m, 1, h, w). Mean and standard deviation are one number each, over all pixels."
+        "and (m, 1, h, w). Mean and standard deviation are one number each, over all pixels. You need not divide by "
+        "255: it cancels."
     ),
     stub=NORMALIZE_STUB,
     answer="normalize",
@@ -604,7 +605,7 @@ EPOCH = Problem(
     spec=(
         "`batches` yields (images, labels), the last batch may be smaller; all lie on the model's device. The model "
         "may come in either mode. Returns a Python float: each example's loss counts once, as it was when its batch "
-        "came."
+        "came. (The lines counted below are those that are new or changed.)"
     ),
     stub=EPOCH_STUB,
     answer="train_epoch",

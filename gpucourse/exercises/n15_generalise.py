@@ -174,7 +174,7 @@ def _leaves_its_argument(ask: Ask, seed: int) -> str:
 
 SHIFT = Problem(
     id="15.1",
-    title="A shift that keeps its distance",
+    title="A shift by whole pixels",
     task=(
         "Move all pictures of a batch by whole pixels, without `grid_sample`. What leaves a picture on one side is "
         "lost, and background comes in on the other."
@@ -335,8 +335,8 @@ STOP = Problem(
     ),
     spec=(
         "`losses` is a list of at least one validation loss, in order; `patience` is at least 1. Returns `best`, the "
-        "index of the smallest loss seen until the end (the first of several), and `evaluations`, how many were made: "
-        "all of them if patience never ran out."
+        "index of the smallest loss among the evaluations that were made (the first of several), and `evaluations`, "
+        "how many were made: all of them if patience never ran out."
     ),
     stub=(
         "def early_stop(losses, patience):\n"
@@ -466,7 +466,8 @@ SPLIT = Problem(
     ),
     spec=(
         "`writers` is a NumPy array (n,): who wrote each page. Returns an array of n True or False, True for all pages "
-        "of round(share · number of writers) writers, drawn with the NumPy generator `rng`."
+        "of round(share · number of writers) writers, drawn with the NumPy generator `rng`. New here: `np.unique(a)` "
+        "has each value of `a` once, and `np.isin(a, some)` says of each element of `a` whether it is in `some`."
     ),
     stub=(
         "def split_by_writer(writers, share, rng):\n"
@@ -501,8 +502,8 @@ SPLIT = Problem(
 LINES = tuple("abcdefghij")
 INNOCENT = {
     "a": "Line a only shuffles. Who comes into which part is chance, and nothing is learned from it.",
-    "d": "Line d splits, and does nothing else: each digit has a writer of its own, so no hand is on two sides. What "
-         "came before it is another matter.",
+    "d": "Line d splits, and does nothing else: each digit has a writer of its own, so no hand is on two sides, and a "
+         "split of digits without copies leaks nothing. What came before it is another matter.",
     "e": "Line e changes the digits to train with, anew in each epoch, after the split. Nothing of the test enters.",
     "f": "Line f counts the labels to train with only. The test is not asked.",
     "g": "Line g stops by the validation digits. That is what they are for; their score becomes optimistic, the test's "
@@ -538,7 +539,7 @@ LEAK = Problem(
     spec=(
         '`guilty` is a set of letters from a to j, such as `{"a", "j"}`. A line is guilty if test digits, or '
         "what is computed from them, enter a training or the choice of a network through it, however little the score "
-        "gains by that. Each digit was written by somebody else."
+        "gains by that. Each digit was written by another person."
     ),
     stub="guilty = ...\n",
     answer="guilty",
@@ -555,7 +556,8 @@ LEAK = Problem(
     why=(
         "b puts the test's mean and spread into every input; c puts turned copies of test digits among those to train "
         "with; h and i choose by the test, and the best of many scores is too good. b hardly shows in the number, nor "
-        "does h beside i, and they are wrong all the same."
+        "does h beside i, and they are wrong all the same. The others are free: d only divides, and leaks nothing if c "
+        "comes after it; a shuffles, e and f see what is trained with, g asks the validation digits, j reports."
     ),
     judge=_guilty,
 )
