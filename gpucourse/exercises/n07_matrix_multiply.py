@@ -644,8 +644,9 @@ COLUMN = Problem(
     id="07.4",
     title="Four results a thread",
     task=(
-        "Each thread shall compute four results of a column, so that one value of `b_tile`, kept in a register, serves "
-        "four products. The tiles are brought already; write the sums and the stores."
+        "Each thread shall compute four results of a column, in rows that lie 16 apart as where it brings `a_tile`, so "
+        "that one value of `b_tile`, kept in a register, serves four products. The tiles are brought already; write "
+        "the sums and the stores."
     ),
     spec=(
         f"{SHAPES} m is a multiple of 64, n and k of 16. Blocks of 16 x 16 threads, grid (n / 16, m / 64). `a_tile` "

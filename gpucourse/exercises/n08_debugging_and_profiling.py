@@ -57,8 +57,7 @@ void layer_norm(const float* x, float* out, int w)
 """, "layer_norm")
 '''
 NORM_RETURN = "    return part[0];\n"
-NORM_SOLUTION = NORM_STUB.replace(
-    NORM_RETURN, "    float total = part[0];\n    __syncthreads();\n    return total;\n")
+NORM_SOLUTION = NORM_STUB.replace("    part[t] = value;\n", "    __syncthreads();\n    part[t] = value;\n")
 
 
 def make_norms(rng: np.random.Generator) -> Sequence[Launch]:
@@ -119,13 +118,14 @@ NORM = Problem(
     ),
     stub=NORM_STUB,
     answer="layer_norm",
-    lines=3,
+    lines=1,
     hints=(
         "The report names two lines: one reads `part[0]`, the other overwrites it. Between them some threads are "
         "still in the first call of the helper, and others already in the second.",
-        "All threads must have read the sum before any of them may begin the next call. A value that is kept in a "
-        "variable of the thread's own is safe from the others.",
-        "`float total = part[0];` then one line more, then `return total;`.",
+        "All threads must have read the sum before any of them writes in the next call. The repair may stand at the "
+        "end of the helper, at its start, or between the calls.",
+        "One line is enough, above `part[t] = value;`: what makes every thread wait there, until the last one has come "
+        "out of the call before?",
     ),
     solution=NORM_SOLUTION,
     why=(
@@ -459,7 +459,7 @@ RESAMPLE = Problem(
     title="Case 5, the second second",
     task=(
         "Repair the kernel of case 5, so that clips may be as long as memory allows. The position must stay exact: "
-        "sample i of `out` is the last sample of the clip that is not later."
+        "sample i of `out` is the last sample of the clip whose time is not later than that of sample i."
     ),
     spec=(
         "`clips`: rows of `length` samples, of which row `clip` is meant. `out[i]` is its sample number i * from / to, "
@@ -692,7 +692,7 @@ SLIDE = Problem(
     ),
     spec=(
         "`slide(window, fresh)` changes `window`, n floats, in place: the first k samples go, the others move up by k, "
-        "and the k samples of `fresh` follow. 1 <= k <= n. `fresh` stays as it is."
+        "and the k samples of `fresh` follow. 1 <= k <= n. `fresh` stays as it is. `window.copy()` is allowed."
     ),
     stub=SLIDE_STUB,
     answer="slide",

@@ -64,7 +64,8 @@ LEAKY = Problem(
     spec=(
         "`leaky_relu(x, slope)` returns `y`, which is x where x > 0 and slope · x elsewhere, and `derivative`, which "
         "is 1 where x > 0 and slope elsewhere (at 0 too). `x` is a NumPy or a device array, float32 or float64; both "
-        "results have its shape and dtype."
+        "results have its shape and dtype. (A choice between two Python numbers makes float64; `.astype(x.dtype)` "
+        "brings it back.)"
     ),
     stub=(
         "def leaky_relu(x, slope):\n"
@@ -929,8 +930,8 @@ ONE_PASS = Problem(
         "`one_pass(parameters, gradients, x, y, order, size, lr)`: `parameters` is a list of NumPy or device arrays; "
         "change the arrays themselves, for the network holds them too; `gradients(parameters, x, y)` returns the list "
         "of their gradients for a batch (in the check, those of a straight line's squared error); `order` holds the "
-        "numbers of all examples, shuffled; a batch has `size` examples, the last one what is left; `lr` is the "
-        "length of the step."
+        "numbers of all examples, shuffled, an array of whole numbers that lies where x and y lie; a batch has `size` "
+        "examples, the last one what is left; `lr` is the length of the step."
     ),
     stub=(
         "def one_pass(parameters, gradients, x, y, order, size, lr):\n"

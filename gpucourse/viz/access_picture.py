@@ -340,11 +340,15 @@ def _label(touches: Sequence[Touch], room: float) -> str:
 
 def _sectors(ax: Axes, left: float, top: float, table: _Table) -> None:
     """Dark marks where a sector of 32 bytes ends inside a row."""
-    marks = [
+    _strokes(ax, left, top, table, _sector_ends(table), "grey", 1.4)
+
+
+def _sector_ends(table: _Table) -> list[tuple[int, int, int, int]]:
+    """A line, from (column, row) to (column, row), for each end of a sector inside a row."""
+    return [
         (column, row, column, row + 1) for element, row, column in table.elements()
         if column and table.sector(element) != table.sector(element - 1)
     ]  # fmt: skip
-    _strokes(ax, left, top, table, marks, "grey", 1.4)
 
 
 def _frame(ax: Axes, left: float, top: float, panel: Panel, table: _Table) -> None:
@@ -431,8 +435,9 @@ def _notes(recorded: Accesses, found: Sequence[Panel], table: _Table, colors: _C
     order = ", counted with x first" if math.prod(recorded.block[1:]) > 1 else ""
     notes = [f"frame: one request, what the lanes of {who} access at once"]
     if table.text:
-        many = ";  ×3: three threads" if any(panel.crowded for panel in found) else ""
+        labels = (_label(touches, table.cell) for panel in found for touches in panel.by_element.values())
+        many = ";  ×3: three threads" if any(label.startswith("×") for label in labels) else ""
         notes.append(f"number: the thread in its block{order}{many}")
-    if first.held.space == "global":
-        notes[-1] += f";  grey bars: {SECTOR}-byte sectors"
+    if first.held.space == "global" and _sector_ends(table):
+        notes[-1] += f";  gray bars: {SECTOR}-byte sectors"
     return [*notes, *filter(None, [table.cut()])]

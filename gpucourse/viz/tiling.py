@@ -281,18 +281,20 @@ SIZES = (256, 512, 1000, 1024, 2048, 4096, 8192)
 BLOCKS, STEPS, THREADS = (16, 32, 64, 128, 256), (8, 16, 32), (1, 2, 4, 8, 16)
 
 
-def explore() -> explorer.Explorer | None:
-    """The same picture with a control for each number."""
+def explore(
+    n: int = 4096, bm: int = 128, bn: int = 128, bk: int = 8, tm: int = 8, tn: int = 8, device: str = "A100"
+) -> explorer.Explorer | None:
+    """The same picture with a control for each number; the arguments say where the controls stand at first."""
     return explorer.explorer(
         "tiling",
         draw,
-        n=explorer.steps(4096, SIZES, "n (matrices are n x n)"),
-        bm=explorer.steps(128, BLOCKS, "bm: rows a block"),
-        bn=explorer.steps(128, BLOCKS, "bn: columns a block"),
-        bk=explorer.steps(8, STEPS, "bk: depth of a step"),
-        tm=explorer.steps(8, THREADS, "tm: rows a thread"),
-        tn=explorer.steps(8, THREADS, "tn: columns a thread"),
-        device=explorer.choice("A100", tuple(MACHINES), "device"),
+        n=explorer.steps(n, SIZES, "n (matrices are n x n)"),
+        bm=explorer.steps(bm, BLOCKS, "bm: rows a block"),
+        bn=explorer.steps(bn, BLOCKS, "bn: columns a block"),
+        bk=explorer.steps(bk, STEPS, "bk: depth of a step"),
+        tm=explorer.steps(tm, THREADS, "tm: rows a thread"),
+        tn=explorer.steps(tn, THREADS, "tn: columns a thread"),
+        device=explorer.choice(device, tuple(MACHINES), "device"),
     )
 
 

@@ -122,8 +122,9 @@ PARTS_OF_ONE = """        float4 corners;
 
 RIGHT = {
     "08.1": {
-        "barrier at the start": kernel(
-            n08.NORM_STUB, ("    part[t] = value;", "    __syncthreads();\n    part[t] = value;")
+        "barrier at the end": kernel(
+            n08.NORM_STUB,
+            (n08.NORM_RETURN, "    float total = part[0];\n    __syncthreads();\n    return total;\n"),
         ),
         "barrier between the calls": kernel(n08.NORM_STUB, ("    float away", "    __syncthreads();\n    float away")),
         "handed on by one thread": kernel(n08.NORM_STUB, (n08.NORM_RETURN, TOTAL)),

@@ -3,10 +3,11 @@
 from gpucourse.exercises import n08_debugging_and_profiling as n08
 from tests.mutants.mutant import Mutant, kernel
 
-NORM, DOCUMENT, BAD = n08.NORM_SOLUTION, n08.DOCUMENT_SOLUTION, n08.BAD_SOLUTION
+DOCUMENT, BAD = n08.DOCUMENT_SOLUTION, n08.BAD_SOLUTION
 RESAMPLE, STANDARD, SLIDE = n08.RESAMPLE_SOLUTION, n08.STANDARD_SOLUTION, n08.SLIDE_SOLUTION
 CORNERS = n08.CORNERS_SOLUTION
 KEPT = "    float total = part[0];\n    __syncthreads();\n    return total;\n"
+NORM = kernel(n08.NORM_STUB, (n08.NORM_RETURN, KEPT))
 LOOP_BARRIER = "        __syncthreads();\n"
 GRID = "(-(-w // 16), -(-h // 8))"
 KEPT_FIRST = """        float l = x - w / 2, u = y - h / 2, r = x + w / 2, d = y + h / 2;
