@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
+import functools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +19,18 @@ class Watched:
     path: Path
     states: list[bytes | None] = field(default_factory=list)     # None: there is no file
     beside: bool = False
+    looking: bool = False
     _last: tuple[int, int, int] | None = None
 
     def look(self) -> None:
         """Note the file's content if it has changed since the last look."""
+        self.looking = True
+        try:
+            self._look()
+        finally:
+            self.looking = False
+
+    def _look(self) -> None:
         try:
             stat = os.stat(self.path)
             now = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
@@ -64,31 +72,55 @@ class Watched:
 
 @contextmanager
 def watching(path: Path) -> Iterator[Watched]:
-    """Look at the file before and after each call into C that could touch one, and when all is done.
+    """Look at the file before and after each function that may touch one, of `_TOUCHING`, and when all is done.
 
-    A look lets other threads run, and a busy one keeps the interpreter for 5 ms then: thousands of looks would take
-    longer than a check may. So what only computes is no moment to look, and nothing is collected meanwhile: finalizers
-    of what others left behind are no part of the answer.
+    Between two of them a file is only filled, and then it has been seen open and empty. (A profiler would see more
+    moments. But each look lets other threads run, and a busy one keeps the interpreter for 5 ms then; thousands of looks
+    would take longer than a check may.)
     """
-    seen, before, collects = Watched(path), sys.getprofile(), gc.isenabled()
+    seen = Watched(path)
     seen.look()
-
-    def moment(frame: Any, event: str, argument: Any) -> None:
-        if event.startswith("c_") and not _only_computes(argument):
-            seen.look()
-
-    gc.disable()
-    sys.setprofile(moment)
+    before = [(module, name, getattr(module, name)) for module, name in _touching()]
+    for module, name, function in before:
+        setattr(module, name, _with_looks(function, seen))
     try:
         yield seen
     finally:
-        sys.setprofile(before)
-        if collects:
-            gc.enable()
+        for module, name, function in before:
+            setattr(module, name, function)
     seen.look()
 
 
-def _only_computes(function: Any) -> bool:
-    """Whether a function of C is one of Python's own, or a method of a str, a list and the like, and opens no file."""
-    module = getattr(function, "__module__", None) or type(getattr(function, "__self__", None)).__module__
-    return module == "builtins" and function.__name__ != "open"
+#: What makes, fills, moves or deletes files: module -> names. `torch.serialization._save` fills a file just opened.
+_TOUCHING = {
+    "builtins": ("open",),
+    "io": ("open",),
+    "os": ("open", "close", "write", "replace", "rename", "renames", "remove", "unlink", "link", "symlink", "truncate",
+           "ftruncate", "fsync", "sendfile", "copy_file_range"),
+    "shutil": ("copyfile", "copyfileobj", "copy", "copy2", "move"),
+    "torch": ("save",),
+    "torch.serialization": ("save", "_save", "_legacy_save"),
+}  # fmt: skip
+
+
+def _touching() -> Iterator[tuple[Any, str]]:
+    """Yield (module, name) of each function of `_TOUCHING` that is here."""
+    for module, names in _TOUCHING.items():
+        if module in sys.modules:
+            for name in names:
+                if hasattr(sys.modules[module], name):
+                    yield sys.modules[module], name
+
+
+def _with_looks(function: Callable[..., Any], seen: Watched) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def looked_at(*args: Any, **kwargs: Any) -> Any:
+        if seen.looking:          # to look is no moment of the watched
+            return function(*args, **kwargs)
+        seen.look()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            seen.look()
+
+    return looked_at

@@ -234,3 +234,26 @@ def test_only_an_undisturbed_function_is_left_alone():
 @limits.undisturbed
 def calm():
     return limits._may_stop(sys._getframe())
+
+
+AFTER_A_THREAD = """
+import sys, threading
+from gpucourse.exercises import guard
+
+reports = []
+for limit, work in ((60, lambda: None), (0.1, lambda: exec("while True: pass"))):
+    thread = threading.Thread(target=lambda: reports.append(guard.run(work, limit=limit)))
+    thread.start()
+    thread.join()
+called = []
+sys.setprofile(lambda frame, event, argument: called.append(event))
+(lambda: None)()
+sys.setprofile(None)
+print(reports[0].error, type(reports[1].error).__name__, called[:2])
+"""
+
+
+def test_a_profiler_works_after_a_check_in_another_thread():
+    """PyThreadState_SetAsyncExc with NULL, in CPython 3.11, makes the next profiled call of a function hang."""
+    done = subprocess.run([sys.executable, "-c", AFTER_A_THREAD], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "None TimedOut ['call', 'return']\n", done.stderr
