@@ -75,8 +75,8 @@ def watching(path: Path) -> Iterator[Watched]:
     """Look at the file before and after each function that may touch one, of `_TOUCHING`, and when all is done.
 
     Between two of them a file is only filled, and then it has been seen open and empty. (A profiler would see more
-    moments. But each look lets other threads run, and a busy one keeps the interpreter for 5 ms then; thousands of looks
-    would take longer than a check may.)
+    moments. But each look lets other threads run, and a busy one keeps the interpreter for 5 ms then: thousands of
+    looks would take longer than a check may.)
     """
     seen = Watched(path)
     seen.look()
