@@ -195,7 +195,7 @@ def test_a_lesson_runs_in_an_empty_folder_with_progress_of_its_own_and_its_memor
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 def test_memory_that_a_child_has_only_inherited_is_not_counted_twice():
-    holding = "import subprocess, sys, time\nheld = bytearray(300_000_000)\n"
+    holding = "import subprocess, sys, time\nheld = bytearray(300_000_000)\ntime.sleep(0.5)\n"
     waiting = "subprocess.run([sys.executable, '-c', 'pass'], preexec_fn=lambda: time.sleep(0.5)).returncode"
     _, (_, peak) = run(holding + waiting)          # between fork and exec for half a second
     assert 300e6 < peak < 600e6
