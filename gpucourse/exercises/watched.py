@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gpucourse.exercises import limits
+
 
 @dataclass
 class Watched:
@@ -71,6 +73,7 @@ class Watched:
 
 
 @contextmanager
+@limits.undisturbed
 def watching(path: Path) -> Iterator[Watched]:
     """Look at the file before and after each function that may touch one, of `_TOUCHING`, and when all is done.
 
