@@ -16,6 +16,7 @@ import torch
 
 from gpucourse.backend import torch_device
 from gpucourse.errors import CourseError
+from gpucourse.whole_file import replacing
 
 FORMAT = 1
 
@@ -57,16 +58,13 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
     Raises CourseError where the folder cannot be written to.
     """
-    beside = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
+        with replacing(path) as beside, beside.open("wb") as file:
             torch.save(content | {"format": FORMAT}, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)   # one step, as POSIX and Windows promise
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise CourseError(f"cannot save the checkpoint {path}: {error.strerror}. Free some space, or give another path"
                           ) from None  # fmt: skip
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from gpucourse.errors import CourseError
+from gpucourse.whole_file import replacing
 
 RECORD = ".editions.json"
 
@@ -121,9 +121,8 @@ def _read_record(mine: Path) -> dict[str, str]:
 
 def _write(path: Path, content: bytes) -> None:
     """Whole or not at all: half a copy would look like the learner's work."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    with replacing(path) as beside:
+        beside.write_bytes(content)
 
 
 def _digest(content: bytes) -> str:

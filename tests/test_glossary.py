@@ -13,8 +13,6 @@ LESSONS = {path.name[:2]: " ".join(path.read_text("utf-8").split()) for path in 
 
 @pytest.mark.parametrize("term", terms(), ids=lambda each: each.term)
 def test_the_lesson_that_is_named_speaks_of_the_term(term):
-    if term.lesson not in LESSONS:
-        pytest.skip(f"lesson {term.lesson} is not written yet")
     assert (term.as_written or term.term).lower() in LESSONS[term.lesson].lower()
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from generated import settled
 from gpucourse.glossary import Term, terms
 from lesson_source import ROOT, lesson_paths
 
@@ -102,13 +103,8 @@ def page() -> str:
 def main(arguments: list[str] | None = None, target: Path = PAGE) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing")
-    if not parser.parse_args(arguments).check:
-        target.write_text(page(), "utf-8")
-        return 0
-    if target.exists() and target.read_text("utf-8") == page():
-        return 0
-    print(f"{target.name} is not what the lessons say now. Run python tools/build_index.py", file=sys.stderr)
-    return 1
+    check = parser.parse_args(arguments).check
+    return int(not settled(target, page(), check, "python tools/build_index.py"))
 
 
 if __name__ == "__main__":

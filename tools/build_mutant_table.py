@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from generated import settled
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from gpucourse import cupy_sim  # noqa: E402
@@ -69,14 +71,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compare with the page, write nothing")
     check = parser.parse_args().check
     text = page()
-    if check:
-        same = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
-        print("" if same else f"{PAGE.name} is not up to date: python tools/build_mutant_table.py", end="")
-        return 0 if same else 1
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(text, encoding="utf-8")
+    well = settled(PAGE, text, check, "python tools/build_mutant_table.py")
     print(f"{PAGE.relative_to(ROOT)}: {text.count(chr(10) + '| ') - text.count('| wrong answer |')} wrong answers")
-    return 0
+    return int(not well)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from gpucourse.errors import CourseError
+from gpucourse.whole_file import replacing
 from lesson_source import SourceError, assemble, notebook_path, page_paths
 
 CELL_SECONDS, LESSON_SECONDS = 120, 300     # a hang ends here; the limits of the contract are below
@@ -182,9 +183,8 @@ def build(source: Path, target: Path, solved: bool = False) -> Report:
 
 def _write(notebook: nbformat.NotebookNode, target: Path) -> None:
     nbformat.validate(notebook)
-    part = target.with_suffix(".part")
-    nbformat.write(notebook, part)
-    part.replace(target)
+    with replacing(target) as beside:
+        nbformat.write(notebook, beside)
 
 
 def take_over_prose(source: Path, target: Path) -> int:

@@ -1,7 +1,6 @@
 """Writes the table of lessons and other pages into README.md, with badges that open them; or `--check`s it.
 
-A lesson counts as written when its source is in notebooks/src; its title comes from there, every
-other title from the doctor's list, and the repository's address from pyproject.toml.
+Titles come from the sources in notebooks/src, the repository's address from pyproject.toml.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from generated import between, settled
 from gpucourse.examination import Lesson
 from gpucourse.guide.course import PARTS
 from lesson_source import ROOT, SOURCES, badges, split_front
@@ -63,21 +63,14 @@ def _page(stem: str) -> str:
 
 def _row(lesson: Lesson) -> str:
     stem = f"{lesson.number}_{lesson.name}"
-    source = SOURCES / f"{stem}.md"
-    if not source.exists():
-        return f"| {lesson.number} | {lesson.title} | {ABOUT[lesson.number]} | planned |"
-    front, _ = split_front(source.read_text("utf-8"), source.name)
+    front, _ = split_front((SOURCES / f"{stem}.md").read_text("utf-8"), stem)
     title = front.title.split("·")[-1].strip()
     return f"| {lesson.number} | [{title}](notebooks/{stem}.ipynb) | {ABOUT[lesson.number]} | {badges(stem)} |"
 
 
 def rebuilt(readme: str) -> str:
     """Return the text of README.md with the table between its two markers renewed; ValueError without them."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"README.md lacks its markers, each alone on a line: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    return between(readme, BEGIN, END, table(), "README.md")
 
 
 def main() -> int:
@@ -85,14 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the table is out of date")
     check = parser.parse_args().check
-    old = README.read_text("utf-8")
-    new = rebuilt(old)
-    if check and new != old:
-        print("README.md: its table of lessons is out of date. Next step: make readme", file=sys.stderr)
-        return 1
-    if new != old:
-        README.write_text(new, "utf-8")
-    return 0
+    return int(not settled(README, rebuilt(README.read_text("utf-8")), check, "make readme"))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from generated import between, settled
 from gpucourse.exercises.registry import find
 from lesson_source import ROOT, lesson_paths, split_front
 
@@ -124,31 +125,24 @@ def table(lesson: Lesson) -> str:
 
 def rebuilt(note: str, lesson: Lesson) -> str:
     """Return the text of a note with the table between its two markers renewed; ValueError without them."""
-    before, begin, rest = note.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{lesson.stem}.md lacks its markers, each alone on a line: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table(lesson)}\n{END}{after}"
+    return between(note, BEGIN, END, table(lesson), f"{lesson.stem}.md")
 
 
 def main() -> int:
     """Write the notes' tables, or with --check name those that are out of date; 1 when there are any."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a table is out of date")
-    check, stale = parser.parse_args().check, []
+    check, well = parser.parse_args().check, True
     for lesson in lessons():
         path = NOTES / f"{lesson.stem}.md"
-        if not path.exists():
-            stale.append(f"{path.relative_to(ROOT)} is missing. Next step: write it, as the others are written")
-            continue
-        old = path.read_text("utf-8")
-        new = rebuilt(old, lesson)
-        if new != old and check:
-            stale.append(f"{path.relative_to(ROOT)}: its table is out of date. Next step: run this without --check")
-        elif new != old:
-            path.write_text(new, "utf-8")
-    print("\n".join(stale), file=sys.stderr, end="\n" if stale else "")
-    return bool(stale)
+        if path.exists():
+            new = rebuilt(path.read_text("utf-8"), lesson)
+            well &= settled(path, new, check, "python tools/build_teaching_notes.py")
+        else:
+            print(f"{path.relative_to(ROOT)} is missing. Next step: write it, as the others are written",
+                  file=sys.stderr)  # fmt: skip
+            well = False
+    return int(not well)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ step mypy
 step python tools/build_notebooks.py --check
 step python tools/build_readme.py --check
 step python tools/build_teaching_notes.py --check
+step python tools/build_glossary.py --check
 step python tools/build_index.py --check
 step env OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python tools/build_mutant_table.py --check
 exit "$status"

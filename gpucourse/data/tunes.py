@@ -7,7 +7,6 @@ tempo for nearly all. The scores belong to music21's corpus and are read from th
 from __future__ import annotations
 
 import json
-import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from gpucourse.errors import CourseError, MissingPackage
+from gpucourse.whole_file import replacing
 
 COUNT = 300      # of about 1,100: parsing takes some 0.1 s each
 INTERVALS = 10   # of its beginning, by which a melody is known: no two tunes of the lesson agree in 7 and not in 20
@@ -156,10 +156,9 @@ def _write(path: Path, found: list[Tune]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     names = ("number", "title", "key", "minor", "tempo", "abc")
     facts = [{name: getattr(tune, name) for name in names} for tune in found]
-    beside = path.with_name(f"{path.stem}.{os.getpid()}.npz")      # another process may be at it, too
-    np.savez_compressed(beside, notes=np.concatenate([tune.notes for tune in found]),
-                        lengths=[len(tune.notes) for tune in found], facts=np.array(json.dumps(facts)))  # fmt: skip
-    os.replace(beside, path)
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, notes=np.concatenate([tune.notes for tune in found]),
+                            lengths=[len(tune.notes) for tune in found], facts=np.array(json.dumps(facts)))  # fmt: skip
 
 
 def _read(path: Path) -> list[Tune]:

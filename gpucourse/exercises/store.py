@@ -6,11 +6,12 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+from gpucourse.whole_file import replacing
 
 VARIABLE = "GPUCOURSE_PROGRESS"
 VERSION = 1
@@ -133,15 +134,8 @@ def _free_name(file: Path, word: str) -> Path:
 
 def write(file: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as temporary:
-            temporary.write(text)
-        os.replace(name, file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+    with replacing(file, private=True) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from gpucourse import my_course
 from gpucourse.errors import CourseError
 from gpucourse.exercises import registry
 from gpucourse.exercises.problem import Problem
+from gpucourse.whole_file import replacing
 
 Cell = dict[str, Any]
 _CHECK = re.compile(r'\n\ncheck\("(\d\d\.\d+)", (\w+)\)\Z')
@@ -112,10 +112,9 @@ def _graded(name: str, source: str, **marks: bool | int) -> Cell:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        with replacing(path) as beside:
+            beside.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
     except OSError as error:
         raise CourseError(f"{path} cannot be written ({error.strerror}). Next step: another --out") from None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpucourse.errors import CourseError
 from gpucourse.grading.marking import Marks
+from gpucourse.whole_file import replacing
 
 COLUMNS = ("learner", "notebook", "lesson", "exercise", "state", "points", "message", "flags", "seconds", "seed")
 
@@ -43,12 +42,10 @@ def require_own(path: Path) -> None:
 
 def write(path: Path, found: Iterable[tuple[str | int | float, ...]]) -> None:
     """Write the rows: all of them or none."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+    with replacing(path, private=True) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         table.writerows(found)
-    os.replace(beside, path)
 
 
 def line(marks: Marks) -> str:

@@ -19,8 +19,6 @@ def test_the_parts_hold_every_lesson_once_in_order():
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_needs_are_those_that_the_lesson_states(number):
     source = SOURCES / file_name(number).replace(".ipynb", ".md")
-    if not source.exists():
-        pytest.skip(f"lesson {number} is being written")
     text = re.search(r"\*\*You need:\*\*(.*?)\n\n", source.read_text("utf-8"), re.DOTALL)[1]
     linked = re.findall(r"\[(?:lesson )?(\d\d)\]\(", text)
     between = re.findall(r"\[(\d\d)\]\([^)]*\)[^,.]*? to \[(\d\d)\]", text)

@@ -73,6 +73,6 @@ def test_the_page_is_what_the_lessons_say_and_a_stale_one_is_caught(tmp_path, ca
     assert build_index.main(["--check"], stale) == 1
     stale.write_text(text.replace("barrier", "wall"), "utf-8")
     assert build_index.main(["--check"], stale) == 1
-    assert "Run python tools/build_index.py" in capsys.readouterr().err
+    assert "Next step: python tools/build_index.py" in capsys.readouterr().err
     assert build_index.main([], stale) == 0
     assert stale.read_text("utf-8") == text

@@ -98,7 +98,7 @@ def run(monkeypatch, *words):
 def test_check_reports_a_stale_table_and_writes_nothing(note, monkeypatch, capsys):
     before = note.read_text("utf-8")
     assert run(monkeypatch, "--check") == 1
-    assert "01_cpu_vs_gpu.md: its table is out of date" in capsys.readouterr().err
+    assert "01_cpu_vs_gpu.md is out of date" in capsys.readouterr().err
     assert note.read_text("utf-8") == before
 
 
