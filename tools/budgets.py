@@ -86,9 +86,13 @@ def page(rows: dict[str, Row], machine: str) -> str:
     """docs/budgets.md."""
     busy = sum(bool(row.load) for row in rows.values())
     note = f"""
-{busy} rows name a load above {QUIET_LOAD}: other work ran beside them. Their seconds, the processor's too, are too
-many and wait for a quiet machine; only their memory is held against the contract.
-"""
+{busy} {"row names" if busy == 1 else "rows name"} a load above {QUIET_LOAD}: other work ran beside. Such seconds, the
+processor's too, are too many and wait for a quiet machine; only the memory is held against the contract.
+""" if busy else ""
+    over = [rows[name].over() for name in sorted(rows) if rows[name].over()]
+    note += f"""
+Over the contract: {"; ".join(over)}.
+""" if over else ""
     return f"""# What each lesson takes on one core
 
 Written by `tools/budgets.py`, which runs every lesson top to bottom with its stubs untouched, as Binder does: one core,
@@ -96,7 +100,7 @@ no more than 2 GB, and nothing kept from an earlier run. Machine: {machine}; one
 (lessons that train: 90 s) and {LESSON_MB} MB; the peak counts the lesson's processes, a shared page once. Binder has
 PyTorch's build for CPUs. A CUDA build takes more memory, above all in lesson 18, where four processes import it: 1.8 GB
 there on two cores.
-{note if busy else ""}
+{note}
 | lesson | code cells | seconds | of these the processor's | peak MB | PyTorch | measured |
 |---|---:|---:|---:|---:|---|---|
 """ + "".join(f"{rows[name].line()}\n" for name in sorted(rows))

@@ -28,11 +28,16 @@ def test_every_lesson_has_a_row_and_nothing_else_has(table):
     assert cells == LESSONS, "run tools/budgets.py NN for the lesson that is new, or without a number for all"
 
 
+# Over the contract's 90 s, as docs/budgets.md says: what they may take, in seconds. Each states its results for three
+# seeds or three folds, and those trainings are most of its time. None may become slower, and none may be added
+OVER = {"13_cnn_digits": 125, "15_generalise": 110, "17_music_mood": 100}
+
+
 def test_every_figure_is_measured_and_within_the_contract(table):
     for line in re.findall(r"^\| `.*", table, re.MULTILINE):
         parts = [part.strip() for part in line.strip("|").split("|")]
         lesson, cells, seconds, processor, megabytes, torch, when = parts
-        limit = 90 if 13 <= int(lesson[1:3]) <= 19 else 45
+        limit = OVER.get(lesson.strip("`"), 90 if 13 <= int(lesson[1:3]) <= 19 else 45)
         assert "load" in when or int(seconds) <= limit, line
         assert int(processor) <= int(seconds) + 1, line
         assert 100 < int(megabytes) <= 1500, line
@@ -47,7 +52,7 @@ def test_the_table_is_read_as_it_was_written():
     text = budgets.page(rows, "a processor, 2 cores")
     assert budgets.read_rows(text) == rows
     assert list(budgets.read_rows(text)) == [QUIET.name, BUSY.name]
-    assert "1 rows name a load above 1.5" in text
+    assert "1 row names a load above 1.5" in text
     assert "Machine: a processor, 2 cores; one core used" in text
     assert "load above" not in budgets.page({QUIET.name: QUIET}, "a processor")
 
