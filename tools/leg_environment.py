@@ -53,7 +53,10 @@ def make(folder: Path, python: str, plan: object, install: Callable[[Path], None
     if not shutil.which(python):
         raise LegError(f"there is no {python} on PATH; name one with --python, such as /usr/bin/python3.12")
     stamp.unlink(missing_ok=True)
-    subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+    done = subprocess.run([python, "-m", "venv", "--clear", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:     # Debian's Python lacks venv at first; pyenv's stand-ins name versions that are not active
+        said = (done.stderr.strip() or done.stdout.strip())[-1500:]
+        raise LegError(f"{python} -m venv {folder}: {said}\nNext step: mend this Python, or name another with --python")
     install(folder)
     stamp.write_text(wanted, "utf-8")
 

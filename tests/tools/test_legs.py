@@ -72,7 +72,11 @@ def test_every_path_of_the_selection_is_there():
 
 
 def venv_makes(folder, monkeypatch):
-    monkeypatch.setattr(leg_environment.subprocess, "run", lambda command, check: folder.mkdir(exist_ok=True))
+    def run(command, **options):
+        folder.mkdir(exist_ok=True)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(leg_environment.subprocess, "run", run)
 
 
 def test_an_environment_is_made_anew_when_its_plan_changes_only(tmp_path, monkeypatch):
@@ -100,6 +104,14 @@ def test_an_installation_that_failed_is_begun_again(tmp_path, monkeypatch):
 def test_a_python_that_is_not_there_is_named(tmp_path):
     with pytest.raises(leg_environment.LegError, match=r"no python3\.99 on PATH; name one with --python"):
         leg_environment.make(tmp_path, "python3.99", "plan", print)
+
+
+def test_what_a_python_says_that_makes_no_environment_is_the_error(tmp_path):
+    stand_in = tmp_path / "python3.13"
+    stand_in.write_text("#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n")
+    stand_in.chmod(0o755)
+    with pytest.raises(leg_environment.LegError, match=r"(?s)command not found.*another with --python"):
+        leg_environment.make(tmp_path / "leg", str(stand_in), "plan", lambda folder: None)
 
 
 def test_what_pip_says_is_the_error(tmp_path, monkeypatch):
