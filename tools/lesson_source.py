@@ -184,7 +184,8 @@ def code_cell(name: str) -> nbformat.NotebookNode:
 def question_cells(question: Question, solved: bool = False) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
     """Return a question's text with its options, and the cell that answers it: open, or with the right letter."""
     options = "\n".join(f"- **{letter}** · {text}" for letter, text in question.options.items())
-    text = f"### Question {question.number} · {question.title}\n\n{question.text.strip()}\n\n{options}"
+    level = "##" if question.id.startswith("part") else "###"      # a quiz has no sections, the start page has
+    text = f"{level} Question {question.number} · {question.title}\n\n{question.text.strip()}\n\n{options}"
     letter = f'"{question.right}"' if solved else "..."
     return new_markdown_cell(text), new_code_cell(f'answer("{question.id}", {letter})')
 

@@ -27,8 +27,13 @@ DOCUMENTS = "For teachers and contributors"
 PAGES = ("gpucourse/simt/README.md", "measurements/README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 _PART = re.compile(r"^\| \| \*\*(.+?)\*\*")
 _STEM = re.compile(r"\]\(notebooks/(\w+)\.ipynb\)")
-_LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
-_FENCE = re.compile(r"(^```.*?^```$|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
+# a fenced block, a code span within a paragraph (as many backticks before as behind), or a link's address
+_LINK = re.compile(
+    r"^(?P<fence>`{3,})[^`\n]*\n.*?^(?P=fence)`*[ \t]*$"
+    r"|(?<!`)(?P<ticks>`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)(?P=ticks)(?!`)"
+    r"|(?<=\]\()(?!https?:|mailto:|#)(?P<path>[^)\s#]+)(?P<place>#[^)\s]*)?(?=\))",
+    re.MULTILINE | re.DOTALL,
+)
 EXPLORER = "<explorer:"
 STILL = "This explorer stands still on this page. Open the lesson in Colab, Binder or JupyterLab to move its controls."
 NOT_PAGES = ("_build", "intro.md", "requirements.txt", "__pycache__")
@@ -85,16 +90,17 @@ def relinked(markdown: str, home: str, known: set[str]) -> str:
     up = posixpath.relpath(".", home or ".")
 
     def target(found: re.Match[str]) -> str:
-        path = posixpath.normpath(posixpath.join(home, found[1]))
+        if not found["path"]:
+            return found[0]
+        path = posixpath.normpath(posixpath.join(home, found["path"]))
         if path in ("README.md", "."):
             return posixpath.normpath(posixpath.join(up, "index.md"))
         if path in known:
             return found[0]
         kind = "tree" if (ROOT / path).is_dir() else "blob"
-        return f"{repository()}/{kind}/main/{path}{found[2] or ''}"
+        return f"{repository()}/{kind}/main/{path}{found['place'] or ''}"
 
-    pieces = _FENCE.split(markdown)
-    return "".join(piece if index % 2 else _LINK.sub(target, piece) for index, piece in enumerate(pieces))
+    return _LINK.sub(target, markdown)
 
 
 def still(notebook: nbformat.NotebookNode) -> None:

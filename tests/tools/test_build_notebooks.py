@@ -136,7 +136,7 @@ def test_a_question_becomes_its_text_and_the_cell_that_answers_it(tmp_path):
     head = '---\ntitle: "Quiz"\n---\nWhat.\n\n```python\nimport numpy\n```\n\n'
     path.write_text(head + "<!-- question part1.4 -->\n<!-- question part1.1 -->\n", encoding="utf-8")
     *_, text, cell, _, last = lesson_source.assemble(path).cells
-    assert text.source.startswith("### Question 4 · From which size on?\n\nA CPU takes 1 ns")
+    assert text.source.startswith("## Question 4 · From which size on?\n\nA CPU takes 1 ns")
     assert "\n- **c** · from 50,000 on\n" in text.source
     assert (cell.source, last.source) == ('answer("part1.4", ...)', 'answer("part1.1", ...)')
     *_, solved, _, _ = lesson_source.assemble(path, solved=True).cells

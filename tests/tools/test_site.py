@@ -81,6 +81,16 @@ def test_links_to_files_that_are_no_page_lead_to_the_repository():
     assert found == text.replace("src/x.py#L3", blob).replace("../README.md", "../index.md")
 
 
+@pytest.mark.parametrize("code", [
+    "````\n```python\n[c](y.py)\n```\n````", "```` ```python [c](y.py) ````", "`a span over two\nlines, [c](y.py)`",
+    "```\n[c](y.py)\n```", "`` ` [c](y.py) ``",
+])  # fmt: skip
+def test_links_in_code_stay_and_those_behind_it_do_not(code):
+    blob = f"{site_stage.repository()}/blob/main/z.py"
+    found = site_stage.relinked(f"[b](z.py)\n\n{code}\n\n[d](z.py)", "", set())
+    assert found == f"[b]({blob})\n\n{code}\n\n[d]({blob})"
+
+
 def test_broken_links_inside_the_site_are_found(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "index.html").write_text("<a href='sub/a.html#here'>a</a><a href='b.html'>b</a><a href='#x'>x</a>")
