@@ -258,8 +258,11 @@ def test_random_numbers_repeat_and_have_their_laws():
 
 # ---- the same names and signatures as CuPy
 
+FOLLOWED = "14.2"     # a version before it lacks some of the names and parameters that the simulator has
+
+
 def test_every_public_name_is_cupys_own():
-    cupy = pytest.importorskip("cupy")
+    cupy = pytest.importorskip("cupy", FOLLOWED)
     ours = {"count_launches", "count_transfers"}
     assert [name for name in cp.__all__ if name not in ours and not hasattr(cupy, name)] == []
     for part in ("linalg", "fft", "random"):
@@ -268,7 +271,7 @@ def test_every_public_name_is_cupys_own():
 
 
 def test_signatures_are_cupys():
-    cupy = pytest.importorskip("cupy")
+    cupy = pytest.importorskip("cupy", FOLLOWED)
     checked = 0
     for name in cp.__all__:
         theirs = getattr(cupy, name, None)
