@@ -34,6 +34,7 @@ _LINK = re.compile(
     r"|(?<=\]\()(?!https?:|mailto:|#)(?P<path>[^)\s#]+)(?P<place>#[^)\s]*)?(?=\))",
     re.MULTILINE | re.DOTALL,
 )
+_LESSON = re.compile(r"(?<=href=\")(\w+)\.ipynb")
 EXPLORER = "<explorer:"
 STILL = "This explorer stands still on this page. Open the lesson in Colab, Binder or JupyterLab to move its controls."
 NOT_PAGES = ("_build", "intro.md", "requirements.txt", "__pycache__")
@@ -144,7 +145,15 @@ def _copy_notebook(page: Path, copy: Path, known: set[str]) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, "notebooks", known)
+        for output in cell.get("outputs", ()):
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = _to_pages(output.data["text/html"], known)
     nbformat.write(notebook, copy)
+
+
+def _to_pages(html: str, known: set[str]) -> str:
+    """Lead links of an output to the lessons' pages: Jupyter Book renames only those that stand in text."""
+    return _LESSON.sub(lambda found: f"{found[1]}.html" if f"notebooks/{found[1]}.ipynb" in known else found[0], html)
 
 
 def _copy_document(page: Path, copy: Path, known: set[str]) -> None:

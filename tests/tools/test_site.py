@@ -81,6 +81,13 @@ def test_links_to_files_that_are_no_page_lead_to_the_repository():
     assert found == text.replace("src/x.py#L3", blob).replace("../README.md", "../index.md")
 
 
+def test_links_in_an_output_lead_to_the_pages(staged):
+    cells = json.loads((staged / "notebooks" / "00_start_here.ipynb").read_text("utf-8"))["cells"]
+    html = "".join("".join(out["data"].get("text/html", "")) for cell in cells for out in cell.get("outputs", ())
+                   if "data" in out)  # fmt: skip
+    assert '<a href="01_cpu_vs_gpu.html">' in html and '.ipynb">' not in html
+
+
 @pytest.mark.parametrize("code", [
     "````\n```python\n[c](y.py)\n```\n````", "```` ```python [c](y.py) ````", "`a span over two\nlines, [c](y.py)`",
     "```\n[c](y.py)\n```", "`` ` [c](y.py) ``",
