@@ -195,6 +195,12 @@ def _library_candidates() -> Iterator[str]:
     yield from ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so")
 
 
+def _builtins_beside(path: str) -> list[str]:
+    """The libraries of built-in functions in the folder of an NVRTC, none for a bare name."""
+    folder = os.path.dirname(path)
+    return sorted(glob.glob(f"{glob.escape(folder)}/libnvrtc-builtins.so.*")) if folder else []
+
+
 # --- NVRTC -------------------------------------------------------------------------------------------
 
 
@@ -203,6 +209,8 @@ class Nvrtc(Compiler):
 
     def __init__(self, path: str) -> None:
         self.path = path
+        # 13.0 looks for its built-in functions on the system's paths only, never beside itself
+        self._builtins = [ctypes.CDLL(name) for name in _builtins_beside(path)]
         self._library = ctypes.CDLL(path)
 
     @functools.lru_cache(maxsize=1)  # noqa: B019 - one instance lives as long as the process

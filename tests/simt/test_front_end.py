@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import glob
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from gpucourse.errors import CourseError, MissingPackage
@@ -74,3 +79,14 @@ def test_the_variable_forces_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_end, "clang", lambda: None)
     with pytest.raises(MissingPackage, match="pip install ziglang"):
         front_end.front_end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux which libraries are loaded")
+def test_nvrtcs_built_in_functions_are_loaded_from_beside_it() -> None:
+    """NVRTC 13.0 finds them nowhere else, unless PyTorch was imported before."""
+    lines = "from gpucourse.simt.compile import nvrtc; print(nvrtc().path); print(open('/proc/self/maps').read())"
+    out = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True, timeout=120).stdout
+    path, loaded = out.split("\n", 1)
+    if not glob.glob(f"{Path(path).parent}/libnvrtc-builtins*"):
+        pytest.skip("this NVRTC lies alone")
+    assert f"{Path(path).parent}/libnvrtc-builtins" in loaded

@@ -147,7 +147,7 @@ def test_a_start_is_a_row_or_a_time(series):
         ({"hours": 0}, "hours=0; the forecasts look 1 to 5 hours ahead"),
         ({"hours": 6}, "hours=6"),
         ({"times": TIMES[1:]}, r"times has shape \(59,\), truth \(60,\)"),
-        ({"times": np.delete(np.append(TIMES, TIMES[-1] + 1), 9)}, "from row 8 to the next it is 2 hours"),
+        ({"times": np.delete(TIMES[0] + np.arange(N + 1), 9)}, "from row 8 to the next it is 2 hours"),
         ({"forecasts": {}}, r"forecasts have shapes \{\}; give at least one"),
         ({"forecasts": {"a": np.zeros((N, 2)), "b": np.zeros((N, 3))}}, r"shapes .*\(60, 2\).*\(60, 3\)"),
         ({"forecasts": {"a": np.zeros((H, N))}}, r"'a' has shape \(5, 60\); give \(60, H\)"),
