@@ -52,7 +52,8 @@ class Series:
         >>> road_occupancy().between("2016-11", "2016-12")
         road occupancy, 1,464 hours from 2016-11-01 00:00 to 2016-12-31 23:00, 0 of them missing
         """
-        end = (np.datetime64(last) + 1).astype("datetime64[h]")
+        end = np.datetime64(last)
+        end = (end + np.timedelta64(1, np.datetime_data(end.dtype)[0])).astype("datetime64[h]")   # a day, or a month
         chosen = (self.times >= np.datetime64(first)) & (self.times < end)
         if not chosen.any():
             raise ValueError(f"{self.name} has no hour from {first} to {last}: it goes from {self.times[0]} "
