@@ -15,6 +15,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,6 @@ from typing import Any, Protocol
 
 from gpucourse.errors import CompileError, MissingPackage
 from gpucourse.simt.on_colab import bring_compiler
-from gpucourse.whole_file import replacing
 
 #: Architecture that the simulator executes (NVRTC 12 and 13 both accept it).
 PTX_ARCHITECTURE = "compute_75"
@@ -371,10 +371,11 @@ def _load(key: str) -> dict[str, Any] | None:
 
 
 def _store(key: str, entry: dict[str, Any]) -> None:
-    """Keep an entry; two processes never see half of one."""
+    """Write through a temporary file, so that two processes never see half an entry."""
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
-        with replacing(cache_folder() / f"{key}.json", private=True) as beside:
-            beside.write_text(json.dumps(entry))
+        with tempfile.NamedTemporaryFile("w", dir=cache_folder(), delete=False) as file:
+            json.dump(entry, file)
+        os.replace(file.name, cache_folder() / f"{key}.json")
     except OSError:
         pass  # a folder that cannot be written costs time, not correctness
