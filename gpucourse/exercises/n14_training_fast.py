@@ -943,7 +943,8 @@ def _about_tower(ask: Ask, tower: _Tower) -> str:
     saved = []
 
     def note(tensor: Tensor) -> Tensor:
-        saved.append(tensor.numel())
+        if tensor.numel():      # PyTorch 2.11's `checkpoint` saves an empty one with each group
+            saved.append(tensor.numel())
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
