@@ -89,9 +89,9 @@ def page(rows: dict[str, Row], machine: str) -> str:
 {busy} {"row names" if busy == 1 else "rows name"} a load above {QUIET_LOAD}: other work ran beside. Such seconds, the
 processor's too, are too many and wait for a quiet machine; only the memory is held against the contract.
 """ if busy else ""
-    over = [rows[name].over() for name in sorted(rows) if rows[name].over()]
+    over = "; ".join(filter(None, (rows[name].over() for name in sorted(rows))))
     note += f"""
-Over the contract: {"; ".join(over)}.
+Over the contract: {over}.
 """ if over else ""
     return f"""# What each lesson takes on one core
 

@@ -19,13 +19,18 @@ class LegError(Exception):
     """The course would not run beside these versions; the text says what failed first."""
 
 
+def printed(command: list[str], name: str, next_step: str = "") -> str:
+    """Run a command and return what it printed; LegError with its `name`, its last words and the `next_step`."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LegError(f"{name}: {(done.stderr.strip() or done.stdout.strip())[-3000:]}{next_step}")
+    return done.stdout
+
+
 def pip(folder: Path, *words: str) -> str:
     """Run the environment's pip and return what it printed; LegError with its last words."""
     command = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LegError(f"pip {' '.join(words)}: {done.stderr.strip()[-1500:]}")
-    return done.stdout
+    return printed(command, f"pip {' '.join(words)}")
 
 
 def fill(folder: Path, *words: str) -> None:
@@ -33,9 +38,7 @@ def fill(folder: Path, *words: str) -> None:
     if not (folder / "bin" / "uv").exists():
         pip(folder, "install", "uv")
     command = [str(folder / "bin" / "uv"), "pip", "install", "--python", str(folder / "bin" / "python"), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LegError(f"uv pip install {' '.join(words)[:300]}: {done.stderr.strip()[-3000:]}")
+    printed(command, f"uv pip install {' '.join(words)[:300]}")
 
 
 def versions(folder: Path) -> dict[str, str]:
@@ -53,10 +56,9 @@ def make(folder: Path, python: str, plan: object, install: Callable[[Path], None
     if not shutil.which(python):
         raise LegError(f"there is no {python} on PATH; name one with --python, such as /usr/bin/python3.12")
     stamp.unlink(missing_ok=True)
-    done = subprocess.run([python, "-m", "venv", "--clear", str(folder)], capture_output=True, text=True, check=False)
-    if done.returncode:     # Debian's Python lacks venv at first; pyenv's stand-ins name versions that are not active
-        said = (done.stderr.strip() or done.stdout.strip())[-1500:]
-        raise LegError(f"{python} -m venv {folder}: {said}\nNext step: mend this Python, or name another with --python")
+    # Debian's Python lacks venv at first, and says so on stdout; pyenv's stand-ins name versions that are not active
+    printed([python, "-m", "venv", "--clear", str(folder)], f"{python} -m venv {folder}",
+            "\nNext step: mend this Python, or name another with --python")  # fmt: skip
     install(folder)
     stamp.write_text(wanted, "utf-8")
 
