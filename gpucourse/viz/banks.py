@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from gpucourse.simt.metrics import BANKS, WORD
 from gpucourse.simt.registers import WARP
-from gpucourse.viz import explorer, picture
+from gpucourse.viz import explorer, picture, stamps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -188,7 +188,7 @@ def draw(
     made = request(width, padding, access, bits, stride)
     fig, ax = picture.page(*_PAGE)
     title = f"{made.code}:  {_many(made.wavefronts, 'wavefront')}, {verdict(made)}"
-    ax.text(0.12, 0.25, title, fontsize=12, va="center")
+    stamps.word(ax, 0.12, 0.25, title, fontsize=12, va="center")
     _tile(ax, made)
     _banks(ax, made)
     return fig, sentence(width, padding, access, bits, stride)
@@ -239,6 +239,7 @@ _SMALL: dict[str, Any] = {"fontsize": 8, "va": "center"}
 Box = tuple[float, float, float, float]  # left, top, width, height
 
 
+@cache
 def color(bank: int, pale: float = 0.0) -> tuple[float, ...]:
     """The color of a bank, from dark (0) to light (31), mixed with white."""
     from matplotlib import colormaps
@@ -256,7 +257,7 @@ def _tile(ax: Axes, made: Request) -> None:
     for (row, column), text in lanes.items():
         place = (_TILE_LEFT + column * across, _TOP + row * down, across, down)
         _element(ax, made.word(row, column), made.words, place, text)
-    ax.text(_TILE_LEFT, _TOP - 0.15, f"{declared(made)}: color = bank", fontsize=9, va="center")
+    stamps.word(ax, _TILE_LEFT, _TOP - 0.15, f"{declared(made)}: color = bank", fontsize=9, va="center")
     _tile_labels(ax, made, across, down)
 
 
@@ -274,13 +275,14 @@ def _ground(ax: Axes, made: Request, across: float, down: float) -> None:
 def _tile_labels(ax: Axes, made: Request, across: float, down: float) -> None:
     for row in (0, made.rows // 2, made.rows - 1):
         text = f"row {row}" if row == 0 else str(row)
-        ax.text(_TILE_LEFT - 0.05, _TOP + (row + 0.5) * down, text, ha="right", **_SMALL)
+        stamps.word(ax, _TILE_LEFT - 0.05, _TOP + (row + 0.5) * down, text, ha="right", **_SMALL)
     below, end = _BOTTOM + 0.12, _TILE_LEFT + (made.width + made.padding) * across
     if made.padding:
-        ax.text(max(end, _TILE_LEFT + 1.9), below, f"padding: {_many(made.padding, 'column')}", ha="right", **_SMALL)
+        text = f"padding: {_many(made.padding, 'column')}"
+        stamps.word(ax, max(end, _TILE_LEFT + 1.9), below, text, ha="right", **_SMALL)
     elif made.width * across > 1:
-        ax.text(end - across / 2, below, str(made.width - 1), ha="center", **_SMALL)
-    ax.text(_TILE_LEFT, below, "column 0", **_SMALL)
+        stamps.word(ax, end - across / 2, below, str(made.width - 1), ha="center", **_SMALL)
+    stamps.word(ax, _TILE_LEFT, below, "column 0", **_SMALL)
 
 
 def _element(ax: Axes, first: int, words: int, place: Box, text: str) -> None:
@@ -298,8 +300,8 @@ def _number(ax: Axes, place: Box, text: str, bank: int) -> None:
     left, top, across, down = place
     if across > _DIGIT * len(text) and down > _LINE:
         ink = "white" if bank < BANKS * 0.6 else "black"
-        ax.text(left + across / 2, top + down / 2, text, ha="center", va="center_baseline", fontsize=5.6, color=ink,
-                zorder=4)  # fmt: skip
+        stamps.word(ax, left + across / 2, top + down / 2, text, ha="center", va="center_baseline", fontsize=5.6,
+                    color=ink, zorder=4)  # fmt: skip
 
 
 def _lanes_at(made: Request) -> dict[tuple[int, int], str]:
@@ -316,10 +318,10 @@ def _banks(ax: Axes, made: Request) -> None:
     down = min(_CELL[1], (_BOTTOM - _TOP - gaps) / made.wavefronts)
     users = {made.word(*place): text for place, text in _lanes_at(made).items()}
     top, number = _TOP, 1
-    ax.text(_BANK_LEFT, 0.56, "The 32 banks: a row is a wavefront, one word a bank", fontsize=9, va="center")
+    stamps.word(ax, _BANK_LEFT, 0.56, "The 32 banks: a row is a wavefront, one word a bank", fontsize=9, va="center")
     for bank in (0, 8, 16, 24, BANKS - 1):
         text = "bank 0" if bank == 0 else str(bank)
-        ax.text(_BANK_LEFT + (bank + 0.5) * _ACROSS, _TOP - 0.12, text, ha="center", fontsize=8, va="center")
+        stamps.word(ax, _BANK_LEFT + (bank + 0.5) * _ACROSS, _TOP - 0.12, text, ha="center", fontsize=8, va="center")
     for phase in made.phases:
         _phase(ax, phase, users, top, down)
         _wavefront_labels(ax, made, phase, (top, down), number)
@@ -341,19 +343,17 @@ def _wavefront_labels(ax: Axes, made: Request, phase: Phase, rows: tuple[float, 
     """The first and the last wavefront's number left of a phase; right below it, whose phase it is."""
     top, down = rows
     for row in sorted({0, phase.wavefronts - 1}):
-        ax.text(_BANK_LEFT - 0.05, top + (row + 0.5) * down, str(first + row), ha="right", **_SMALL)
+        stamps.word(ax, _BANK_LEFT - 0.05, top + (row + 0.5) * down, str(first + row), ha="right", **_SMALL)
     bottom = top + down * phase.wavefronts
     if len(made.phases) > 1:
         text = f"lanes {phase.lanes[0]} to {phase.lanes[-1]}"
-        ax.text(_BANK_LEFT + _BANK_WIDTH, bottom + 0.09, text, ha="right", **_SMALL)
+        stamps.word(ax, _BANK_LEFT + _BANK_WIDTH, bottom + 0.09, text, ha="right", **_SMALL)
     elif len(set(made.places)) == 1:
-        ax.text(_BANK_LEFT + _ACROSS + 0.05, top + down / 2, "one word for all lanes", **_SMALL)
+        stamps.word(ax, _BANK_LEFT + _ACROSS + 0.05, top + down / 2, "one word for all lanes", **_SMALL)
     elif made.wavefronts < 16:
         text = "number: the lane that asks for the word"
-        ax.text(_BANK_LEFT + _BANK_WIDTH, bottom + 0.09, text, ha="right", **_SMALL)
+        stamps.word(ax, _BANK_LEFT + _BANK_WIDTH, bottom + 0.09, text, ha="right", **_SMALL)
 
 
 def _box(ax: Axes, place: Box, **look: Any) -> None:
-    from matplotlib.patches import Rectangle
-
-    ax.add_patch(Rectangle(place[:2], *place[2:], **look))
+    stamps.box(ax, *place, **look)

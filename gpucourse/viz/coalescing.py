@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpucourse.simt.metrics import SECTOR
 from gpucourse.simt.registers import WARP
-from gpucourse.viz import explorer, picture
+from gpucourse.viz import explorer, picture, stamps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -160,7 +160,7 @@ def _row(ax: Axes, level: float, line: int, made: Request) -> None:
             _box(ax, place * SECTOR, level, SECTOR, **_RIM)
     for text, middle in _labels(here, made.width):
         ground = {"facecolor": picture.COLORS["sky"], "edgecolor": "none", "pad": 1.0} if " " in text else None
-        ax.text(middle, level + 0.45, text, ha="center", va="center", fontsize=7.5, bbox=ground, zorder=5)
+        stamps.word(ax, middle, level + 0.45, text, ha="center", va="center", fontsize=7.5, bbox=ground, zorder=5)
 
 
 Look = dict[str, Any]
@@ -175,9 +175,7 @@ _LEGEND = (
 
 
 def _box(ax: Axes, left: float, level: float, width: float, **look: Any) -> None:
-    from matplotlib.patches import Rectangle
-
-    ax.add_patch(Rectangle((left, level), width, 0.9, **look))
+    stamps.box(ax, left, level, width, 0.9, **look)
 
 
 def _labels(here: Sequence[tuple[int, int]], width: int) -> list[tuple[str, float]]:

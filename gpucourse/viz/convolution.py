@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpucourse.nn.convolution import output_size, unfold
-from gpucourse.viz import explorer, picture
+from gpucourse.viz import explorer, picture, stamps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -199,8 +199,8 @@ _HALF = 4.5  # pixels above it are light enough for black numbers
 
 
 def _head(ax: Axes, where: str, title: str, below: str) -> None:
-    ax.text(_LEFT[where], 0.25, title, fontsize=11, va="center")
-    ax.text(_LEFT[where], 0.52, below, fontsize=9, va="center", color="#404040")
+    stamps.word(ax, _LEFT[where], 0.25, title, fontsize=11, va="center")
+    stamps.word(ax, _LEFT[where], 0.52, below, fontsize=9, va="center", color="#404040")
 
 
 def _input(ax: Axes, it: Made) -> None:
@@ -230,7 +230,7 @@ def _kernel(ax: Axes, it: Made) -> None:
     below = _TOP + size * it.k + 0.25
     shared = [f"divided by {divisor}"] if divisor > 1 else []
     for line in (*shared, f"stride {it.stride}", f"dilation {it.dilation}"):
-        ax.text(_LEFT["kernel"], below, line, fontsize=9, va="center")
+        stamps.word(ax, _LEFT["kernel"], below, line, fontsize=9, va="center")
         below += 0.22
 
 
@@ -258,18 +258,13 @@ def _tint(share: float) -> tuple[float, ...]:
 def _cell(
     ax: Axes, where: str, row: int, column: int, size: float, text: str, ink: str, **look: Any
 ) -> None:
-    from matplotlib.patches import Rectangle
-
     left, top = _LEFT[where] + column * size, _TOP + row * size
-    ax.add_patch(Rectangle((left, top), size, size, zorder=1, **look))
+    stamps.box(ax, left, top, size, size, zorder=1, **look)
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.8} if "hatch" in look else None
-    ax.text(left + size / 2, top + size / 2, text, ha="center", va="center_baseline", color=ink, bbox=ground, zorder=2,
-            fontsize=min(9.0, 85 * size / max(len(text), 2.6)))  # fmt: skip
+    stamps.word(ax, left + size / 2, top + size / 2, text, ha="center", va="center_baseline", color=ink, bbox=ground,
+                zorder=2, fontsize=min(9.0, 85 * size / max(len(text), 2.6)))  # fmt: skip
 
 
 def _frame(ax: Axes, where: str, row: int, column: int, size: float) -> None:
-    from matplotlib.patches import Rectangle
-
     left, top = _LEFT[where] + column * size, _TOP + row * size
-    ax.add_patch(Rectangle((left, top), size, size, facecolor="none", edgecolor=picture.COLORS["red"], linewidth=2.2,
-                           zorder=3))  # fmt: skip
+    stamps.box(ax, left, top, size, size, facecolor="none", edgecolor=picture.COLORS["red"], linewidth=2.2, zorder=3)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpucourse.simt import occupancy as simt
 from gpucourse.simt.registers import WARP
-from gpucourse.viz import explorer, picture
+from gpucourse.viz import explorer, picture, stamps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -173,7 +173,7 @@ def draw(
     _check(along)
     found = count(registers, shared, threads, device)
     fig, ax = picture.page(*_PAGE)
-    ax.text(0.15, 0.25, _title(found), fontsize=12, va="center")
+    stamps.word(ax, 0.15, 0.25, _title(found), fontsize=12, va="center")
     _slots(ax, found)
     _bars(ax, found)
     _curve(fig, found, along)
@@ -244,38 +244,33 @@ def _title(found: simt.Occupancy) -> str:
     return f"{block}:  {_many(found.blocks_per_sm, 'block')}, {_share(found)}"
 
 
-def _box(ax: Axes, left: float, top: float, width: float, height: float, **look: Any) -> None:
-    from matplotlib.patches import Rectangle
-
-    ax.add_patch(Rectangle((left, top), width, height, **look))
-
-
 def _slots(ax: Axes, found: simt.Occupancy) -> None:
     """The slots for warps, row by row; each holds the number of its block, lanes without a thread are hatched."""
     left, top, width, height = _SLOTS
     across, down = width / _ACROSS, height / (found.most_warps // _ACROSS)
-    ax.text(left, 0.6, f"One multiprocessor: {found.most_warps} slots for warps", fontsize=9.5, va="center")
-    ax.text(left, 0.78, "number: the block that has the slot", **_SMALL)
+    stamps.word(ax, left, 0.6, f"One multiprocessor: {found.most_warps} slots for warps", fontsize=9.5, va="center")
+    stamps.word(ax, left, 0.78, "number: the block that has the slot", **_SMALL)
     if found.blocks_per_sm and found.threads % WARP:
-        ax.text(left, top + height + 0.16, "hatched: lanes without a thread", **_SMALL)
+        stamps.word(ax, left, top + height + 0.16, "hatched: lanes without a thread", **_SMALL)
     for slot in range(found.most_warps):
         row, column = divmod(slot, _ACROSS)
         place = (left + column * across, top + row * down, across, down)
         if slot < found.warps_per_sm:
             _warp(ax, place, *divmod(slot, _warps(found)), found)
         else:
-            _box(ax, *place, **_FREE)
+            stamps.box(ax, *place, **_FREE)
 
 
 def _warp(ax: Axes, place: tuple[float, float, float, float], block: int, warp: int, found: simt.Occupancy) -> None:
     left, top, across, down = place
     threads = min(WARP, found.threads - warp * WARP)
     part = across * threads / WARP
-    _box(ax, left, top, part, down, **(_OTHER if block % 2 else _USED))
+    stamps.box(ax, left, top, part, down, **(_OTHER if block % 2 else _USED))
     if threads < WARP:
-        _box(ax, left + part, top, across - part, down, **_RESERVED)
+        stamps.box(ax, left + part, top, across - part, down, **_RESERVED)
     room, ground = (across, {"facecolor": "white", "edgecolor": "none", "pad": 0.8}) if part < _DIGITS else (part, None)
-    ax.text(left + room / 2, top + down / 2, str(block), ha="center", va="center", fontsize=8, zorder=6, bbox=ground)
+    stamps.word(ax, left + room / 2, top + down / 2, str(block), ha="center", va="center", fontsize=8, zorder=6,
+                bbox=ground)  # fmt: skip
 
 
 def _bars(ax: Axes, found: simt.Occupancy) -> None:
@@ -287,23 +282,24 @@ def _bars(ax: Axes, found: simt.Occupancy) -> None:
 def _bar(ax: Axes, bar: Bar, top: float, fits: bool) -> None:
     """One resource: its name and verdict, the blocks side by side, the amounts in figures."""
     left, _, width = _BARS
-    ax.text(left, top - 0.12, _verdict(bar, fits), fontsize=9.5, va="center", weight="bold" if bar.binds else "normal")
-    ax.text(left, top + _HIGH + 0.11, _amounts(bar, fits), **_SMALL)
-    _box(ax, left, top, width, _HIGH, **_FREE)
+    weight = "bold" if bar.binds else "normal"
+    stamps.word(ax, left, top - 0.12, _verdict(bar, fits), fontsize=9.5, va="center", weight=weight)
+    stamps.word(ax, left, top + _HIGH + 0.11, _amounts(bar, fits), **_SMALL)
+    stamps.box(ax, left, top, width, _HIGH, **_FREE)
     inch = width / bar.capacity
     for block in range(bar.blocks):
         start = left + block * (bar.used + bar.reserved) / bar.blocks * inch
         _taken(ax, start, top, bar.used / bar.blocks * inch, bar.reserved / bar.blocks * inch, block)
     if bar.binds:
-        _box(ax, left, top, width, _HIGH, **_RIM)
+        stamps.box(ax, left, top, width, _HIGH, **_RIM)
 
 
 def _taken(ax: Axes, start: float, top: float, used: float, reserved: float, block: int) -> None:
     """What one block takes of a bar; what exceeds the bar is cut off at its end."""
     end = _BARS[0] + _BARS[2]
     middle, stop = min(start + used, end), min(start + used + reserved, end)
-    _box(ax, start, top, middle - start, _HIGH, **(_OTHER if block % 2 else _USED))
-    _box(ax, middle, top, stop - middle, _HIGH, **_RESERVED)
+    stamps.box(ax, start, top, middle - start, _HIGH, **(_OTHER if block % 2 else _USED))
+    stamps.box(ax, middle, top, stop - middle, _HIGH, **_RESERVED)
 
 
 def _verdict(bar: Bar, fits: bool) -> str:
@@ -331,8 +327,8 @@ _LEGEND = (
 def _legend(ax: Axes, top: float) -> None:
     left = _BARS[0]
     for look, label, room in _LEGEND:
-        _box(ax, left, top, 0.22, 0.13, **look)
-        ax.text(left + 0.28, top + 0.065, label, **_SMALL)
+        stamps.box(ax, left, top, 0.22, 0.13, **look)
+        stamps.word(ax, left + 0.28, top + 0.065, label, **_SMALL)
         left += room
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gpucourse.simt.metrics import BANKS
 from gpucourse.simt.profile import Profile
 from gpucourse.simt.registers import WARP
-from gpucourse.viz import explorer, picture
+from gpucourse.viz import explorer, picture, stamps
 from gpucourse.viz.reduction_rounds import BLOCK, ROUNDS, WARPS, Round
 from gpucourse.viz.reduction_steps import COUNTERS, IDEAS, PER, Step, chosen, ladder, many, number_text, words
 
@@ -24,8 +24,8 @@ def draw(profiles: Mapping[str, Profile], version: str = "modulo", round: int = 
     step, made = steps[place], steps[place].rule.rounds[round]
     fig, ax = picture.page(_WIDE, _TABLE_TOP + _TABLE_ROW * len(steps) + 0.3)
     title = f"{step.name}, round {round} of {ROUNDS}:  {made.code}"
-    ax.text(_MARGIN, 0.2, title, fontsize=11.5, va="center", weight="bold")
-    ax.text(_WIDE - _MARGIN, 0.2, f"n = {step.n:,}, {many(step.blocks, 'block')}", ha="right", **_SMALL)
+    stamps.word(ax, _MARGIN, 0.2, title, fontsize=11.5, va="center", weight="bold")
+    stamps.word(ax, _WIDE - _MARGIN, 0.2, f"n = {step.n:,}, {many(step.blocks, 'block')}", ha="right", **_SMALL)
     _tree(ax, step, round)
     _threads(ax, made)
     _right(ax, step, round)
@@ -91,11 +91,12 @@ _COLUMNS: tuple[tuple[str, Callable[[Round], int]], ...] = (
 def _tree(ax: Axes, step: Step, round: int) -> None:
     """All rounds from above to below: the additions at the left, their numbers at the right; the chosen one marked."""
     top = _TREE_TOP + (round - 0.5) * _TREE_ROW
-    _box(ax, 0.05, top, _WIDE - 0.1, _TREE_ROW, facecolor=_HERE, linewidth=0, zorder=0)
+    stamps.box(ax, 0.05, top, _WIDE - 0.1, _TREE_ROW, facecolor=_HERE, linewidth=0, zorder=0)
     what = "threads' values v" if step.rule.rounds[1].shuffled else "elements of the tile s"
-    ax.text(_TREE_LEFT, 0.47, f"Block 0, all rounds: its 256 {what}", **_SMALL)
+    stamps.word(ax, _TREE_LEFT, 0.47, f"Block 0, all rounds: its 256 {what}", **_SMALL)
     for place in (0, 64, 128, 192, BLOCK - 1):
-        ax.text(_across(place), 0.63, str(place), fontsize=7, ha="center", va="center", color=picture.COLORS["grey"])
+        stamps.word(ax, _across(place), 0.63, str(place), fontsize=7, ha="center", va="center",
+                    color=picture.COLORS["grey"])  # fmt: skip
     _takes(ax, step, chosen=round == 0)
     for number, made in enumerate(step.rule.rounds):
         _edges(ax, made, number, number == round)
@@ -111,10 +112,10 @@ def _takes(ax: Axes, step: Step, *, chosen: bool) -> None:
     """Round 0: a beam over all threads, and how many elements of x each of block 0 takes."""
     top, count = _TREE_TOP - _TREE_ROW / 2, sum(map(len, step.loads(0)))
     upto = "up to " * (sum(map(len, step.loads(BLOCK - 1))) < count)
-    _box(ax, _TREE_LEFT, top + 0.02, _TREE_WIDTH, _TREE_ROW - 0.02, facecolor=_OWN if chosen else "#EDEDED",
-         edgecolor=_FAINT, linewidth=0.6)  # fmt: skip
-    ax.text(_TREE_LEFT + _TREE_WIDTH / 2, top + 0.11, f"{upto}{many(count, 'element')} of x a thread", ha="center",
-            **_SMALL)  # fmt: skip
+    stamps.box(ax, _TREE_LEFT, top + 0.02, _TREE_WIDTH, _TREE_ROW - 0.02, facecolor=_OWN if chosen else "#EDEDED",
+               edgecolor=_FAINT, linewidth=0.6)  # fmt: skip
+    text = f"{upto}{many(count, 'element')} of x a thread"
+    stamps.word(ax, _TREE_LEFT + _TREE_WIDTH / 2, top + 0.11, text, ha="center", **_SMALL)
 
 
 def _edges(ax: Axes, made: Round, number: int, chosen: bool) -> None:
@@ -134,16 +135,16 @@ def _numbers(ax: Axes, step: Step, number: int, chosen: bool) -> None:
     """The round's number before its row of the tree, and its counts behind."""
     made, y = step.rule.rounds[number], _TREE_TOP + number * _TREE_ROW
     weight = "bold" if chosen else "normal"
-    ax.text(_TREE_LEFT - 0.1, y, str(number) if number else "take: 0", ha="right", weight=weight, **_SMALL)
+    stamps.word(ax, _TREE_LEFT - 0.1, y, str(number) if number else "take: 0", ha="right", weight=weight, **_SMALL)
     for place, (_, count) in enumerate(_COLUMNS):
-        ax.text(_FIRST_COLUMN + _COLUMN * place, y, str(count(made)), ha="center", weight=weight, **_SMALL)
+        stamps.word(ax, _FIRST_COLUMN + _COLUMN * place, y, str(count(made)), ha="center", weight=weight, **_SMALL)
 
 
 def _numbers_heading(ax: Axes) -> None:
-    ax.text(_TREE_LEFT - 0.1, 0.63, "round", ha="right", **_SMALL)
+    stamps.word(ax, _TREE_LEFT - 0.1, 0.63, "round", ha="right", **_SMALL)
     for place, (heading, _) in enumerate(_COLUMNS):
-        ax.text(_FIRST_COLUMN + _COLUMN * place, 0.52, heading, fontsize=7.5, ha="center", va="baseline",
-                linespacing=1.1)  # fmt: skip
+        stamps.word(ax, _FIRST_COLUMN + _COLUMN * place, 0.52, heading, fontsize=7.5, ha="center", va="baseline",
+                    linespacing=1.1)  # fmt: skip
 
 
 # --- the chosen round: threads -----------------------------------------------------------------------
@@ -151,13 +152,13 @@ def _numbers_heading(ax: Axes) -> None:
 
 def _threads(ax: Axes, made: Round) -> None:
     """The block's threads, a row a warp: who works, who waits for others of the warp, which warps rest."""
-    ax.text(_MARGIN, _GRID_TOP - 0.44, "This round's threads", fontsize=9, va="center", weight="bold")
+    stamps.word(ax, _MARGIN, _GRID_TOP - 0.44, "This round's threads", fontsize=9, va="center", weight="bold")
     _cells(ax, _THREADS_LEFT, _THREAD_CELL, {thread: _face(made, thread) for thread in range(BLOCK)})
     _lane_numbers(ax, _THREADS_LEFT, _THREAD_CELL, "lane")
     for warp in range(WARPS):
-        ax.text(_THREADS_LEFT - 0.06, _row_middle(warp), f"warp {warp}", ha="right", **_SMALL)
+        stamps.word(ax, _THREADS_LEFT - 0.06, _row_middle(warp), f"warp {warp}", ha="right", **_SMALL)
         words, color = _warp_words(made, warp)
-        ax.text(_THREADS_LEFT + WARP * _THREAD_CELL + 0.06, _row_middle(warp), words, color=color, **_SMALL)
+        stamps.word(ax, _THREADS_LEFT + WARP * _THREAD_CELL + 0.06, _row_middle(warp), words, color=color, **_SMALL)
     unused = [(_UNUSED, "sum not used")] if made.shuffled else []
     wrote = [(_WRITES, "writes s")] if made.writers else []
     still = [(_WAITS, "waits"), (_RESTS, "warp rests")]
@@ -199,21 +200,15 @@ def _row_middle(row: float) -> float:
 def _lane_numbers(ax: Axes, left: float, wide: float, what: str) -> None:
     for lane in (0, 8, 16, 24, 31):
         text = f"{what} 0" if lane == 0 else str(lane)
-        ax.text(left + (lane + 0.5) * wide, _GRID_TOP - 0.1, text, fontsize=7, ha="center", va="center",
-                color=picture.COLORS["grey"])  # fmt: skip
+        stamps.word(ax, left + (lane + 0.5) * wide, _GRID_TOP - 0.1, text, fontsize=7, ha="center", va="center",
+                    color=picture.COLORS["grey"])  # fmt: skip
 
 
 def _key(ax: Axes, left: float, entries: Iterable[tuple[str, str]]) -> None:
     for color, text in entries:
-        _box(ax, left, _KEY - 0.06, 0.16, 0.12, facecolor=color, edgecolor="#909090", linewidth=0.6)
-        ax.text(left + 0.21, _KEY, text, **_SMALL)
+        stamps.box(ax, left, _KEY - 0.06, 0.16, 0.12, facecolor=color, edgecolor="#909090", linewidth=0.6)
+        stamps.word(ax, left + 0.21, _KEY, text, **_SMALL)
         left += 0.34 + 0.063 * len(text)
-
-
-def _box(ax: Axes, left: float, top: float, width: float, height: float, **look: Any) -> None:
-    from matplotlib.patches import Rectangle
-
-    ax.add_patch(Rectangle((left, top), width, height, **look))
 
 
 # --- the chosen round: what it adds ------------------------------------------------------------------
@@ -231,8 +226,8 @@ def _right(ax: Axes, step: Step, round: int) -> None:
 
 def _heading(ax: Axes, title: str, facts: str) -> None:
     left = _RIGHT_LEFT - 0.45
-    ax.text(left, _GRID_TOP - 0.44, title, fontsize=9, va="center", weight="bold")
-    ax.text(left, _GRID_TOP - 0.27, facts, **_SMALL)
+    stamps.word(ax, left, _GRID_TOP - 0.44, title, fontsize=9, va="center", weight="bold")
+    stamps.word(ax, left, _GRID_TOP - 0.27, facts, **_SMALL)
 
 
 def _taken(ax: Axes, step: Step) -> None:
@@ -243,14 +238,15 @@ def _taken(ax: Axes, step: Step) -> None:
     _heading(ax, "What warp 0 of block 0 takes from x", facts)
     shown = sorted(rows)[: WARPS if len(rows) <= WARPS else WARPS - 1]
     for place, row in enumerate(shown):
-        ax.text(_RIGHT_LEFT - 0.06, _row_middle(place), f"x[{row * WARP:,}]", ha="right", **_SMALL)
+        stamps.word(ax, _RIGHT_LEFT - 0.06, _row_middle(place), f"x[{row * WARP:,}]", ha="right", **_SMALL)
         for part in rows[row]:
             face = _OTHER if part.load % 2 else _OWN
             _place(ax, place * WARP + part.first % WARP, face, str(part.lane), framed=False, cells=part.length)
     _load_frames(ax, [rows[row][0].load for row in shown])
     if len(shown) < len(rows):
         more = len(rows) - len(shown)
-        ax.text(_RIGHT_LEFT, _row_middle(WARPS - 0.8), f"… and {more:,} more such row{'s' * (more > 1)}", **_SMALL)
+        text = f"… and {more:,} more such row{'s' * (more > 1)}"
+        stamps.word(ax, _RIGHT_LEFT, _row_middle(WARPS - 0.8), text, **_SMALL)
 
 
 class _Part(NamedTuple):
@@ -277,8 +273,8 @@ def _load_frames(ax: Axes, loads: Sequence[int]) -> None:
     """A frame around the rows of each load request; `loads` are the rows' loads."""
     for number in sorted(set(loads)):
         top, count = loads.index(number), loads.count(number)
-        _box(ax, _RIGHT_LEFT, _GRID_TOP + top * _HIGH, WARP * _CELL, count * _HIGH, facecolor="none",
-             edgecolor="black", linewidth=1.2, zorder=4)  # fmt: skip
+        stamps.box(ax, _RIGHT_LEFT, _GRID_TOP + top * _HIGH, WARP * _CELL, count * _HIGH, facecolor="none",
+                   edgecolor="black", linewidth=1.2, zorder=4)  # fmt: skip
 
 
 def _tile(ax: Axes, made: Round) -> None:
@@ -292,7 +288,7 @@ def _tile(ax: Axes, made: Round) -> None:
     _cells(ax, _RIGHT_LEFT, _CELL, faces)
     _lane_numbers(ax, _RIGHT_LEFT, _CELL, "bank")
     for row in range(WARPS):
-        ax.text(_RIGHT_LEFT - 0.06, _row_middle(row), f"s[{row * WARP}]", ha="right", **_SMALL)
+        stamps.word(ax, _RIGHT_LEFT - 0.06, _row_middle(row), f"s[{row * WARP}]", ha="right", **_SMALL)
     for request, face in ((added, _OTHER), (reads, _OWN)):
         for thread, element in request.elements.items():
             _place(ax, element, face, str(thread), framed=face is _OWN)
@@ -303,13 +299,13 @@ def _tile(ax: Axes, made: Round) -> None:
 def _words_a_bank(ax: Axes, words: Mapping[int, set[int]]) -> None:
     """Below each bank how many words of its own read it must deliver: the largest number are the wavefronts."""
     most = max(map(len, words.values()))
-    ax.text(_RIGHT_LEFT - 0.06, _row_middle(WARPS) + 0.03, "framed words", ha="right", **_SMALL)
+    stamps.word(ax, _RIGHT_LEFT - 0.06, _row_middle(WARPS) + 0.03, "framed words", ha="right", **_SMALL)
     for bank in range(BANKS):
         count = len(words.get(bank, ()))
         crowded = count == most > 1
-        ax.text(_RIGHT_LEFT + (bank + 0.5) * _CELL, _row_middle(WARPS) + 0.03, str(count or "·"), fontsize=7,
-                ha="center", va="center", weight="bold" if crowded else "normal",
-                color=picture.INK["red"] if crowded else "black")  # fmt: skip
+        stamps.word(ax, _RIGHT_LEFT + (bank + 0.5) * _CELL, _row_middle(WARPS) + 0.03, str(count or "·"), fontsize=7,
+                    ha="center", va="center", weight="bold" if crowded else "normal",
+                    color=picture.INK["red"] if crowded else "black")  # fmt: skip
 
 
 def _place(ax: Axes, cell: int, face: str, text: str, *, framed: bool, cells: int = 1) -> None:
@@ -317,8 +313,8 @@ def _place(ax: Axes, cell: int, face: str, text: str, *, framed: bool, cells: in
     x, y = _RIGHT_LEFT + cell % WARP * _CELL, _GRID_TOP + cell // WARP * _HIGH
     look: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.9, "zorder": 3} if framed else {
         "edgecolor": _LINE, "linewidth": 0.5, "zorder": 2}  # fmt: skip
-    _box(ax, x, y, cells * _CELL, _HIGH, facecolor=face, **look)
-    ax.text(x + cells * _CELL / 2, y + _HIGH / 2, text, zorder=5, **_NUMBER)
+    stamps.box(ax, x, y, cells * _CELL, _HIGH, facecolor=face, **look)
+    stamps.word(ax, x + cells * _CELL / 2, y + _HIGH / 2, text, zorder=5, **_NUMBER)
 
 
 def _shuffle(ax: Axes, made: Round) -> None:
@@ -334,10 +330,10 @@ def _shuffle(ax: Axes, made: Round) -> None:
         _place(ax, before * WARP + lane, _OWN, value, framed=False)
         used = lane in made.used
         _place(ax, after * WARP + lane, _WORKS if used else "#F0F0F0", "", framed=False)
-        ax.text(_RIGHT_LEFT + (lane + 0.5) * _CELL, _row_middle(after), str(lane), zorder=5,
-                color="white" if used else "#909090", **_NUMBER)  # fmt: skip
-    ax.text(_RIGHT_LEFT - 0.06, _row_middle(before), "v", ha="right", **_SMALL)
-    ax.text(_RIGHT_LEFT - 0.06, _row_middle(after), "sums", ha="right", **_SMALL)
+        stamps.word(ax, _RIGHT_LEFT + (lane + 0.5) * _CELL, _row_middle(after), str(lane), zorder=5,
+                    color="white" if used else "#909090", **_NUMBER)  # fmt: skip
+    stamps.word(ax, _RIGHT_LEFT - 0.06, _row_middle(before), "v", ha="right", **_SMALL)
+    stamps.word(ax, _RIGHT_LEFT - 0.06, _row_middle(after), "sums", ha="right", **_SMALL)
     _arrows(ax, made, before, after)
 
 
@@ -346,8 +342,9 @@ def _from_tile(ax: Axes, before: int) -> None:
     for warp in range(WARPS):
         _place(ax, warp, _OTHER, str(warp), framed=True)
         _line(ax, (warp, 1), (warp, before), "black", 0.9)
-    ax.text(_RIGHT_LEFT - 0.06, _row_middle(0), "s", ha="right", **_SMALL)
-    ax.text(_RIGHT_LEFT + (WARPS + 0.5) * _CELL, _row_middle(0), "sums of the warps; barrier; v = s[t % 8]", **_SMALL)
+    stamps.word(ax, _RIGHT_LEFT - 0.06, _row_middle(0), "s", ha="right", **_SMALL)
+    text = "sums of the warps; barrier; v = s[t % 8]"
+    stamps.word(ax, _RIGHT_LEFT + (WARPS + 0.5) * _CELL, _row_middle(0), text, **_SMALL)
 
 
 def _arrows(ax: Axes, made: Round, before: int, after: int) -> None:
@@ -376,22 +373,23 @@ def _line(
 def _table(ax: Axes, steps: Sequence[Step], place: int) -> None:
     """A row a version, a column a counter, bars as long as the column's largest number; the chosen row marked."""
     mended = IDEAS[steps[place].name].mends
-    ax.text(_MARGIN, _TABLE_TOP - 0.25, f"Per {PER:,}\nelements", linespacing=1.1, **_SMALL)
-    _box(ax, 0.05, _TABLE_TOP + place * _TABLE_ROW, _WIDE - 0.1, _TABLE_ROW, facecolor=_HERE, linewidth=0, zorder=0)
+    stamps.word(ax, _MARGIN, _TABLE_TOP - 0.25, f"Per {PER:,}\nelements", linespacing=1.1, **_SMALL)
+    top = _TABLE_TOP + place * _TABLE_ROW
+    stamps.box(ax, 0.05, top, _WIDE - 0.1, _TABLE_ROW, facecolor=_HERE, linewidth=0, zorder=0)
     for row, step in enumerate(steps):
         y, weight = _TABLE_TOP + (row + 0.5) * _TABLE_ROW, "bold" if row == place else "normal"
-        ax.text(_NAMES - 0.1, y, step.name, ha="right", weight=weight, **_SMALL)
+        stamps.word(ax, _NAMES - 0.1, y, step.name, ha="right", weight=weight, **_SMALL)
     for column, (key, counter) in enumerate(COUNTERS.items()):
         left = _NAMES + column * _BAR_COLUMN
         weight = "bold" if key == mended else "normal"
-        ax.text(left, _TABLE_TOP - 0.25, counter.heading, linespacing=1.1, weight=weight, **_SMALL)
+        stamps.word(ax, left, _TABLE_TOP - 0.25, counter.heading, linespacing=1.1, weight=weight, **_SMALL)
         _bars(ax, left, [step.counters[key] for step in steps], counter.percent)
     if mended:
         left = _NAMES + list(COUNTERS).index(mended) * _BAR_COLUMN - 0.05
-        _box(ax, left, _TABLE_TOP + (place - 1) * _TABLE_ROW, _BAR_COLUMN, 2 * _TABLE_ROW, facecolor="none",
-             edgecolor="black", linewidth=1.6, zorder=4)  # fmt: skip
+        stamps.box(ax, left, _TABLE_TOP + (place - 1) * _TABLE_ROW, _BAR_COLUMN, 2 * _TABLE_ROW, facecolor="none",
+                   edgecolor="black", linewidth=1.6, zorder=4)  # fmt: skip
     note = "Frame: what this step mends.  " * bool(mended) + "Shorter is better, except for warp efficiency."
-    ax.text(_NAMES, _TABLE_TOP + len(steps) * _TABLE_ROW + 0.14, note, **_SMALL)
+    stamps.word(ax, _NAMES, _TABLE_TOP + len(steps) * _TABLE_ROW + 0.14, note, **_SMALL)
 
 
 def _bars(ax: Axes, left: float, numbers: Sequence[float], percent: bool) -> None:
@@ -399,5 +397,6 @@ def _bars(ax: Axes, left: float, numbers: Sequence[float], percent: bool) -> Non
     room = _BAR_COLUMN - 0.5
     for row, number in enumerate(numbers):
         top, width = _TABLE_TOP + row * _TABLE_ROW, room * number / longest
-        _box(ax, left, top + 0.05, width, _TABLE_ROW - 0.1, facecolor=picture.COLORS["sky"], linewidth=0, zorder=2)
-        ax.text(left + width + 0.04, top + _TABLE_ROW / 2, number_text(number), **_SMALL)
+        stamps.box(ax, left, top + 0.05, width, _TABLE_ROW - 0.1, facecolor=picture.COLORS["sky"], linewidth=0,
+                   zorder=2)  # fmt: skip
+        stamps.word(ax, left + width + 0.04, top + _TABLE_ROW / 2, number_text(number), **_SMALL)

@@ -14,7 +14,7 @@ from gpucourse.access_record import Held
 from gpucourse.show import here
 from gpucourse.simt.metrics import SECTOR
 from gpucourse.stepping import Request, Step, Steps, lanes_text
-from gpucourse.viz import explorer, picture
+from gpucourse.viz import explorer, picture, stamps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -240,9 +240,9 @@ def draw(recorded: Steps, at: int = 1) -> tuple[Figure, str]:
     step, layout = recorded.step(at), _Layout(recorded)
     fig, ax = picture.page(_WIDE, layout.height)
     title = f"Step {step.number} of {len(recorded)}: " + (f"line {step.line}" if step.line else "no source line")
-    ax.text(_MARGIN, 0.2, title, fontsize=12, va="center", weight="bold")
+    stamps.word(ax, _MARGIN, 0.2, title, fontsize=12, va="center", weight="bold")
     who = f"block {recorded.block}, warp {recorded.warp}: {len(step.active)} of {recorded.lanes} lanes active"
-    ax.text(_WIDE - _MARGIN, 0.2, who, fontsize=10, va="center", ha="right")
+    stamps.word(ax, _WIDE - _MARGIN, 0.2, who, fontsize=10, va="center", ha="right")
     below = _source(ax, layout, step)
     _remarks(ax, layout, step, below)
     _lanes(ax, layout, step, _columns(recorded, step)[0])
@@ -258,12 +258,12 @@ def _source(ax: Axes, layout: _Layout, step: Step) -> float:
         text = layout.lines[number - 1].rstrip()
         text = text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 1] + "…"
         if number == step.line:
-            _box(ax, 0.05, y, layout.source_width + 0.05, _SOURCE_ROW, facecolor=_HERE, edgecolor="none")
-            ax.text(0.08, y + _SOURCE_ROW / 2, "▶", fontsize=8, va="center")
+            stamps.box(ax, 0.05, y, layout.source_width + 0.05, _SOURCE_ROW, facecolor=_HERE, edgecolor="none")
+            stamps.word(ax, 0.08, y + _SOURCE_ROW / 2, "▶", fontsize=8, va="center")
         color = "black" if number == step.line else "#404040"
         grey = picture.COLORS["grey"]
-        ax.text(0.38, y + _SOURCE_ROW / 2, str(number), fontsize=7, color=grey, ha="right", va="center")
-        ax.text(0.44, y + _SOURCE_ROW / 2, text, fontsize=7.2, color=color, **_MONO)
+        stamps.word(ax, 0.38, y + _SOURCE_ROW / 2, str(number), fontsize=7, color=grey, ha="right", va="center")
+        stamps.word(ax, 0.44, y + _SOURCE_ROW / 2, text, fontsize=7.2, color=color, **_MONO)
         y += _SOURCE_ROW
     return y
 
@@ -271,7 +271,7 @@ def _source(ax: Axes, layout: _Layout, step: Step) -> float:
 def _remarks(ax: Axes, layout: _Layout, step: Step, y: float) -> None:
     """Below the source: what is the same in all active lanes, and what happens to lanes."""
     for number, (text, color, font) in enumerate(layout.remarks(step)):
-        ax.text(0.2, y + 0.16 + number * _REMARK, text, color=color, va="center", **font)
+        stamps.word(ax, 0.2, y + 0.16 + number * _REMARK, text, color=color, va="center", **font)
 
 
 # --- lanes -------------------------------------------------------------------------------------------
@@ -304,19 +304,21 @@ def _request_column(recorded: Steps, request: Request) -> _Column:
 def _lanes(ax: Axes, layout: _Layout, step: Step, columns: Sequence[_Column]) -> None:
     """A square for each lane, filled where it is active, and its values beside it."""
     x, active = layout.table, set(step.active)
-    ax.text(x + _SQUARE / 2, _TOP + _ROW / 2, "lane", fontsize=7.5, ha="center", va="center")
+    stamps.word(ax, x + _SQUARE / 2, _TOP + _ROW / 2, "lane", fontsize=7.5, ha="center", va="center")
     for lane in range(layout.recorded.lanes):
         y = _TOP + (lane + 1) * _ROW + 0.04
         look = {"facecolor": _ACTIVE if lane in active else "#E4E4E4" if lane in step.ended else "white"}
         edge = "white" if lane in active else "#B0B0B0"
-        _box(ax, x, y, _SQUARE, _ROW, **look, edgecolor=edge, linewidth=0.7)
+        stamps.box(ax, x, y, _SQUARE, _ROW, **look, edgecolor=edge, linewidth=0.7)
         ink = "white" if lane in active else "#909090"
-        ax.text(x + _SQUARE / 2, y + _ROW / 2, str(lane), fontsize=6.5, ha="center", va="center_baseline", color=ink)
+        stamps.word(ax, x + _SQUARE / 2, y + _ROW / 2, str(lane), fontsize=6.5, ha="center", va="center_baseline",
+                    color=ink)  # fmt: skip
     x += _SQUARE + 0.1
     for number, column in enumerate(columns):
         if x + column.width > _WIDE - 0.02 and number:
             left = len(columns) - number
-            ax.text(_WIDE - 0.05, _TOP - 0.1, f"{left} more: see the words", fontsize=7.5, ha="right", va="center")
+            text = f"{left} more: see the words"
+            stamps.word(ax, _WIDE - 0.05, _TOP - 0.1, text, fontsize=7.5, ha="right", va="center")
             break
         _column(ax, column, x, active)
         x += column.width
@@ -324,11 +326,11 @@ def _lanes(ax: Axes, layout: _Layout, step: Step, columns: Sequence[_Column]) ->
 
 def _column(ax: Axes, column: _Column, x: float, active: set[int]) -> None:
     weight = "bold" if column.bold else "normal"
-    ax.text(x, _TOP + _ROW / 2, column.heading, fontsize=7.5, va="center", color=column.color, weight=weight)
+    stamps.word(ax, x, _TOP + _ROW / 2, column.heading, fontsize=7.5, va="center", color=column.color, weight=weight)
     for lane, text in enumerate(column.texts):
         color = column.color if lane in active else "#A8A8A8"
         y = _TOP + (lane + 1.5) * _ROW + 0.04
-        ax.text(x, y, text, fontsize=7, color=color, weight=weight if lane in active else "normal", **_MONO)
+        stamps.word(ax, x, y, text, fontsize=7, color=color, weight=weight if lane in active else "normal", **_MONO)
 
 
 def _history(ax: Axes, layout: _Layout, step: Step) -> None:
@@ -346,11 +348,11 @@ def _history(ax: Axes, layout: _Layout, step: Step) -> None:
          for at in recorded] for lane in range(recorded.lanes)
     ]  # fmt: skip
     ax.imshow(image, extent=(left, left + wide, bottom, top), aspect="auto", interpolation="nearest")
-    _box(ax, left, top, wide, bottom - top, facecolor="none", edgecolor="#B0B0B0", linewidth=0.7)
+    stamps.box(ax, left, top, wide, bottom - top, facecolor="none", edgecolor="#B0B0B0", linewidth=0.7)
     cell = wide / len(recorded)
     now_at = left + (step.number - 1) * cell
-    _box(ax, now_at, top, cell, bottom - top, facecolor="none", edgecolor="black", linewidth=0.8)
-    ax.text(left + wide, _TOP + _ROW / 2, "all steps", fontsize=7.5, ha="right", va="center")
+    stamps.box(ax, now_at, top, cell, bottom - top, facecolor="none", edgecolor="black", linewidth=0.8)
+    stamps.word(ax, left + wide, _TOP + _ROW / 2, "all steps", fontsize=7.5, ha="right", va="center")
 
 
 # --- memory ------------------------------------------------------------------------------------------
@@ -363,13 +365,13 @@ def _memory(ax: Axes, layout: _Layout, step: Step) -> None:
         return
     for request, row in strips:
         if isinstance(row, int):
-            ax.text(_STRIP_LEFT, y + _STRIP / 2, f"… {row} more rows", fontsize=7.5, va="center")
+            stamps.word(ax, _STRIP_LEFT, y + _STRIP / 2, f"… {row} more rows", fontsize=7.5, va="center")
         else:
             _strip(ax, layout.recorded.arrays[request.array], request, row, y)
             label = layout.recorded.place(request.array, row.first)
-            ax.text(_STRIP_LEFT - 0.06, y + _STRIP / 2, label, fontsize=7, ha="right", **_MONO)
+            stamps.word(ax, _STRIP_LEFT - 0.06, y + _STRIP / 2, label, fontsize=7, ha="right", **_MONO)
         y += _STRIP * 1.15
-    ax.text(_MARGIN, y + 0.1, _key(step), fontsize=8, va="center")
+    stamps.word(ax, _MARGIN, y + 0.1, _key(step), fontsize=8, va="center")
 
 
 def _key(step: Step) -> str:
@@ -389,10 +391,10 @@ def _strip(ax: Axes, held: Held, request: Request, row: _Row, y: float) -> None:
         x = _STRIP_LEFT + (element - row.first + skew) * cell
         hit = lanes.get(element)
         face = _TINTS[request.kind] if hit else "white"
-        _box(ax, x, y, cell, _STRIP, facecolor=face, edgecolor="#C8C8C8", linewidth=0.6)
+        stamps.box(ax, x, y, cell, _STRIP, facecolor=face, edgecolor="#C8C8C8", linewidth=0.6)
         if hit and cell > 0.11:
             text = str(hit[0]) if len(hit) == 1 else f"{len(hit)}×"
-            ax.text(x + cell / 2, y + _STRIP / 2, text, fontsize=6.2, ha="center", va="center_baseline")
+            stamps.word(ax, x + cell / 2, y + _STRIP / 2, text, fontsize=6.2, ha="center", va="center_baseline")
     if request.space != "shared":
         _frames(ax, held, request, row, y, cell)
 
@@ -403,11 +405,5 @@ def _frames(ax: Axes, held: Held, request: Request, row: _Row, y: float, cell: f
     line = (held.start + row.first * held.itemsize) // size
     for sector in {(held.start + touch.byte) // SECTOR for touch in request.touched}:
         if sector * SECTOR // size == line:
-            _box(ax, _STRIP_LEFT + sector % (size // SECTOR) * wide, y, wide, _STRIP, facecolor="none",
-                 edgecolor="black", linewidth=1.3, zorder=4)  # fmt: skip
-
-
-def _box(ax: Axes, left: float, top: float, width: float, height: float, **look: Any) -> None:
-    from matplotlib.patches import Rectangle
-
-    ax.add_patch(Rectangle((left, top), width, height, **look))
+            stamps.box(ax, _STRIP_LEFT + sector % (size // SECTOR) * wide, y, wide, _STRIP, facecolor="none",
+                       edgecolor="black", linewidth=1.3, zorder=4)  # fmt: skip

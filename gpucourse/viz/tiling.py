@@ -35,7 +35,7 @@ from gpucourse.errors import CourseError
 from gpucourse.recorded import Published, published
 from gpucourse.simt import occupancy as simt
 from gpucourse.simt.metrics import BANKS, WORD
-from gpucourse.viz import explorer, occupancy, picture, roofline
+from gpucourse.viz import explorer, occupancy, picture, roofline, stamps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -328,9 +328,7 @@ def _title(made: Tiles, device: str) -> str:
 
 
 def _box(ax: Axes, box: Box, **look: Any) -> None:
-    from matplotlib.patches import Rectangle
-
-    ax.add_patch(Rectangle(box[:2], *box[2:], **look))
+    stamps.box(ax, *box, **look)
 
 
 def _grid(ax: Axes, box: Box, down: float, across: float, **look: Any) -> None:
