@@ -192,6 +192,9 @@ def _curve(ax: Axes, made: Walk, steps: int) -> None:
     ax.plot(shown, color=picture.COLORS["red"], linewidth=1.5)
     ax.set(yscale="log", xlim=(0, steps), ylim=(shown.min() / 3, 3 * min(shown.max(), ceiling)), xlabel="step",
            ylabel="loss above the minimum")  # fmt: skip
+    low, high = ax.get_ylim()
+    if high > 1000 * low:   # over three decades the ticks between are too dense to be read, and take long to draw
+        ax.minorticks_off()
     if made.diverged:
         contours.note(ax, "diverges")
 

@@ -242,14 +242,19 @@ def draw(
 
 
 def _rows(ax: Axes, rows: list[str], bars: list[Bar]) -> None:
-    """All bars of a kind in a row at once, for there are hundreds; the kinds that there are in the legend."""
+    """All bars of a kind in a row at once, for there are hundreds; the kinds that there are in the legend.
+
+    A bar of less than two pixels shows no hatch, and a hatch takes long to draw: it has none.
+    """
+    shortest = max(bar.end for bar in bars) / 350
     kinds = [kind for kind in LOOKS if any(bar.kind == kind for bar in bars)]
     for kind in kinds:
         color, hatch, _ = LOOKS[kind]
         look = {"facecolor": picture.COLORS[color], "hatch": hatch, "edgecolor": "white", "linewidth": 0}
         for height, row in enumerate(reversed(rows)):
             spans = [(bar.start, bar.end - bar.start) for bar in bars if (bar.row, bar.kind) == (row, kind)]
-            ax.broken_barh(spans, (height - 0.3, 0.6), **look)
+            for seen, shown in ((True, look), (False, look | {"hatch": ""})):
+                ax.broken_barh([span for span in spans if (span[1] >= shortest) == seen], (height - 0.3, 0.6), **shown)
         ax.barh([0], [0], label=kind, **look)
     ax.set_yticks(range(len(rows)), rows[::-1])
     ax.set_ylim(-0.5, len(rows) - 0.5)
