@@ -682,7 +682,8 @@ CUBIC = Problem(
     task=(
         "The one-line formula `2 * x**3 - 3 * x**2 + 0.5 * x + 1` makes eight arrays, seven of which "
         "nobody wants. "
-        "Compute the same with a single new array."
+        "Compute the same with a single new array. Besides `cp.fuse` there is another way: `y *= 2` writes into the "
+        "array `y`, where `y = y * 2` makes a new one."
     ),
     spec="`cubic(x)`: `x` is a device array of float32, which stays as it is. Returns one new device array.",
     stub='def cubic(x):\n    """2 x**3 - 3 x**2 + 0.5 x + 1, in one new array."""\n    return ...\n',
@@ -706,8 +707,8 @@ CUBIC = Problem(
 ''',
     why=(
         "An operation in place writes into the array it reads, so only the first line allocates. The "
-        "launches are still six, "
-        "and each still reads and writes the whole array: only fusion removes that."
+        "launches are still six, and each goes through the whole array; only fusion makes one of them. "
+        "(With `cp.fuse` you have that already.)"
     ),
     judge=judge_cubic,
 )
@@ -959,8 +960,8 @@ ESTIMATE = Problem(
     why=(
         "The picture crosses as bytes and becomes float32 on the device: a quarter of the traffic. The "
         "operations do not "
-        "depend on the size, and the 8 bytes a bin that come back are next to nothing: the way to the "
-        "device is the cost."
+        "depend on the size, and the 8 bytes a bin that come back are next to nothing. Which costs more, the "
+        "launches or the way to the device, depends on the size: the next cells work it out."
     ),
     judge=judge_estimate,
 )
