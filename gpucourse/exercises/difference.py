@@ -20,7 +20,7 @@ ADVICE = {
     ("device array", "number"): "Turn it into a Python number with `float(...)` or `.item()`.",
     ("sequence", "array"): "Turn it into an array with `np.array(...)`.",
     ("sequence", "device array"): "Turn it into a device array with `cp.array(...)`.",
-    ("string", "number"): "Leave out the quotes.",
+    ("string", "number"): "Leave out the quotes, or str().",
     ("generator", "*"): "`yield` makes a generator; use `return`.",
     ("coroutine", "*"): "`async def` makes a coroutine; use plain `def`.",
     ("function", "*"): "The parentheses of a call may be missing.",

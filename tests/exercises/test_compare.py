@@ -327,7 +327,7 @@ BYTES = is_number(12.0, rtol=0.01, unit="bytes", traps=((96.0, "That is the numb
         (11, "n is 11 bytes, which is too small."),
         (2000, "n is 2000 bytes, which is too large by more than a factor of ten."),
         (math.inf, "n is inf bytes, which is not a finite number."),
-        ("12", "n should be a number but is the string '12'. Leave out the quotes."),
+        ("12", "n should be a number but is the string '12'. Leave out the quotes, or str()."),
         (lambda: 12, "n should be a number but is a function. The parentheses of a call may be missing."),
         ([12], "n should be a number but is a list."),
         (True, "n should be a number but is True."),

@@ -44,6 +44,15 @@ MUTANTS = {
         Mutant("the new time", speedup("return (1 - p) + p / n"), "turn it over"),
         Mutant("the shares swapped", speedup("return 1 / (p + (1 - p) / n)"), "changed places"),
         Mutant("no parentheses", speedup("return 1 / (1 - p) + p / n"), "parentheses"),
+        Mutant(
+            "p = 1 taken for no end",
+            speedup("return float('inf') if p == 1 else 1 / (1 - p + p / n)"),
+            "divided whole",
+        ),
+        Mutant(
+            "divided by 1 - p on the way", speedup("return 1 / (1 - p) * (1 - p) / (1 - p + p / n)"), "divides by zero"
+        ),
+        Mutant("1 / 1 first", speedup("return 1 / 1 - p + p / n"), "parentheses are missing"),
         Mutant("the limit", speedup("return 1 / (1 - p)"), "infinitely many workers"),
         Mutant("whole-number division", speedup("return 1 / ((1 - p) + p // n)"), "does not depend on n"),
         Mutant("no serial part", speedup("return 1 / (p / n)"), "serial part is missing"),
@@ -145,7 +154,7 @@ MUTANTS = {
         Mutant(
             "multiply-add is one", intensity(saxpy="1 / 12", dot="1 / 8", matmul="1000 / 12"), "two FLOPs"
         ),
-        Mutant("saxpy: y once", intensity(saxpy="2 / 8"), "y counts twice"),
+        Mutant("saxpy: y once", intensity(saxpy="2 / 8"), "either y is counted once"),
         Mutant("saxpy: a from memory", intensity(saxpy="2 / 16"), "`a` is one number"),
         Mutant("dot: a result each", intensity(dot="2 / 12"), "one number for the whole kernel"),
         Mutant("blur: nine reads", intensity(blur="9 / 40"), "cache"),
@@ -159,6 +168,21 @@ MUTANTS = {
         Mutant("matmul: half", intensity(matmul="1000 / 12"), "half of what it should be"),
     ),
     "01.4": (
+        Mutant(
+            "only the traffic in ms",
+            best_time("return max(flops / (gflops_per_s * 1e9), 1000 * bytes_moved / (gbytes_per_s * 1e9))"),
+            "bring both to milliseconds",
+        ),
+        Mutant(
+            "only the arithmetic in ms",
+            best_time("return max(1000 * flops / (gflops_per_s * 1e9), bytes_moved / (gbytes_per_s * 1e9))"),
+            "bring both to milliseconds",
+        ),
+        Mutant(
+            "whole-number division",
+            best_time("return max(flops // gflops_per_s, bytes_moved // gbytes_per_s) / 1e6"),
+            "throws away",
+        ),
         Mutant(
             "added",
             best_time("return 1e-6 * (flops / gflops_per_s + bytes_moved / gbytes_per_s)"),
@@ -235,7 +259,31 @@ MUTANTS = {
                 'gpu = (np.median(log["gpu_ms"][1:]) * 1000 + log["copy_ms"]) / log["gpu_pixels"]',
                 RATIO,
             ),
-            "copy_ms is in ms too",
+            "a thousand times too little",
+        ),
+        Mutant(
+            "the slowest left out",
+            honest_speedup(
+                'cpu = np.median(sorted(log["cpu_us"])[:-1]) / log["cpu_pixels"]',
+                'gpu = (np.median(sorted(log["gpu_ms"])[:-1]) + log["copy_ms"]) * 1000 / log["gpu_pixels"]',
+                RATIO,
+            ),
+            "slowest run is left out",
+        ),
+        Mutant(
+            "the upper middle",
+            honest_speedup(
+                "middle = lambda runs: sorted(runs[1:])[len(runs[1:]) // 2]",
+                CPU.replace('np.median(log["cpu_us"][1:])', 'middle(log["cpu_us"])'),
+                GPU.replace('np.median(log["gpu_ms"][1:])', 'middle(log["gpu_ms"])'),
+                RATIO,
+            ),
+            "mean of these two",
+        ),
+        Mutant(
+            "four runs, however many there are",
+            honest_speedup(CPU.replace("[1:]", "[1:5]"), GPU.replace("[1:]", "[1:5]"), RATIO),
+            "log number 4",
         ),
         Mutant(
             "no pixels",
@@ -259,6 +307,16 @@ MUTANTS = {
             "milliseconds as seconds",
             cost_per_million("return watts * milliseconds * 1e6 / 3.6e6 * dollars_per_kwh"),
             "milliseconds are taken for seconds",
+        ),
+        Mutant(
+            "one picture, milliseconds as seconds",
+            cost_per_million("return watts * milliseconds / 3.6e6 * dollars_per_kwh"),
+            "or this is one picture",
+        ),
+        Mutant(
+            "milliseconds times 1000",
+            cost_per_million("return watts * milliseconds * 1000 * 1e6 / 3.6e6 * dollars_per_kwh"),
+            "multiplied by 1000",
         ),
         Mutant(
             "one picture",
