@@ -110,7 +110,7 @@ def prints(p, n):
         (lambda p, n: None, "f(0.5, 2) returned None: is a `return` missing?"),
         (prints, "f(0.5, 2) printed something and returned None. Hand the result back by `return`."),
         (lambda p, n: "1.333", "f(0.5, 2) should be a number but is the string '1.333'. Leave out the "
-         "quotes."),
+         "quotes, or str()."),
         (lambda p, n: "fast", "f(0.5, 2) should be a number but is the string 'fast'."),
         (lambda p, n: [1 / (1 - p + p / n)], "f(0.5, 2) should be a number but is a list."),
         (lambda p, n: np.ones(1), "f(0.5, 2) should be a number but is a NumPy array."),
@@ -360,7 +360,7 @@ FLOPS = is_mapping({"copy": 0.0, "saxpy": 0.5}, traps=[Trap({"saxpy": 0.25}, "Th
         ({"copy": 0, "saxpy": 0.5, "x": 1}, "d has the key 'x', which is not asked for."),
         ({"copy": 0, "saxpy": ...}, "d['saxpy'] is still `...`."),
         ({"copy": "0", "saxpy": 0.5}, "d['copy'] should be a number but is the string '0'. Leave out "
-         "the quotes."),
+         "the quotes, or str()."),
         ([0, 0.5], "d should be a dict but is a list."),
     ],
 )
