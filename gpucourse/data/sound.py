@@ -6,6 +6,7 @@ Frames are centered, as librosa's: the first one lies around sample 0, with zero
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -43,16 +44,22 @@ def note(pitch: float, seconds: float, timbre: Timbre | None = None, rate: int =
 
     Harmonics at or above half the rate are left out: they would be heard at another frequency (aliasing).
     """
-    timbre = timbre or Timbre()
+    return _notes([pitch], seconds, timbre or Timbre(), rate, device)[0]
+
+
+def _notes(pitches: Sequence[float], seconds: float, timbre: Timbre, rate: int, device: torch.device | str) -> Tensor:
+    """Return notes of one length, (pitches, samples), all at once: a harmonic of all of them is one row of calls."""
     time = torch.arange(round(seconds * rate), device=device, dtype=torch.float32) / rate
-    base = float(frequency(pitch))
-    strengths = [(k, s) for k, s in enumerate(timbre.harmonics, 1) if k * base < rate / 2]
-    wave = torch.zeros_like(time)
-    for k, strength in strengths:
-        wave += strength * torch.sin(2 * torch.pi * k * base * time)
+    bases = frequency(torch.tensor(pitches)).tolist()
+    wave, sums = torch.zeros(len(bases), len(time), device=device), [0.0] * len(bases)
+    for k, strength in enumerate(timbre.harmonics, 1):
+        strengths = [strength * (k * base < rate / 2) for base in bases]
+        sums = [total + one for total, one in zip(sums, strengths, strict=True)]
+        turns = torch.tensor([2 * torch.pi * k * base for base in bases], device=device)
+        wave += torch.tensor(strengths, device=device)[:, None] * torch.sin(turns[:, None] * time)
     envelope = (time / timbre.attack).clamp(max=1) * torch.exp(-time / timbre.decay)
     envelope *= ((seconds - time) / timbre.release).clamp(0, 1)
-    return wave * envelope / max(1.0, sum(strength for _, strength in strengths))
+    return wave * envelope / torch.tensor(sums, device=device).clamp(min=1)[:, None]
 
 
 def render(notes: NDArray[np.floating], seconds_per_beat: float, seconds: float, timbre: Timbre | None = None,
@@ -62,12 +69,19 @@ def render(notes: NDArray[np.floating], seconds_per_beat: float, seconds: float,
     The loudest sample is 0.9, unless all is silence.
     """
     sound = torch.zeros(round(seconds * rate), device=device)
-    for start, beats, pitch in np.asarray(notes, dtype=np.float64).tolist():
-        first = round(start * seconds_per_beat * rate)
-        if first >= len(sound):
-            continue
-        wave = note(pitch, beats * seconds_per_beat, timbre, rate, device)[: len(sound) - first]
-        sound[first : first + len(wave)] += wave
+    rows = [(round(start * seconds_per_beat * rate), beats, pitch)
+            for start, beats, pitch in np.asarray(notes, dtype=np.float64).tolist()]
+    rows = [row for row in rows if row[0] < len(sound)]
+    pitches: dict[float, dict[float, None]] = {}               # by length: a tune has few, and repeats its notes
+    for _, beats, pitch in rows:
+        pitches.setdefault(beats, {})[pitch] = None
+    waves = {}
+    for beats, found in pitches.items():
+        made = _notes(list(found), beats * seconds_per_beat, timbre or Timbre(), rate, device)
+        waves |= {(beats, pitch): wave for pitch, wave in zip(found, made, strict=True)}
+    for first, beats, pitch in rows:
+        part = sound[first : first + len(waves[beats, pitch])]
+        part += waves[beats, pitch][: len(part)]
     loudest = sound.abs().max()
     return sound * (0.9 / loudest) if loudest > 0 else sound
 

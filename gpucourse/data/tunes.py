@@ -10,6 +10,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from gpucourse.errors import CourseError, MissingPackage
 from gpucourse.whole_file import replacing
 
-COUNT = 300      # of about 1,100: parsing takes some 0.1 s each
+COUNT = 300      # of about 1,100: parsing takes some 0.02 s each
 INTERVALS = 10   # of its beginning, by which a melody is known: no two tunes of the lesson agree in 7 and not in 20
 _MINOR = re.compile(r"[A-G][#b]?\s*(m\b|min|dor|aeo|phr)", re.IGNORECASE)   # modes whose third is minor
 _TEMPO = re.compile(r"(\d+)/(\d+)\s*=\s*(\d+)")
@@ -70,7 +71,7 @@ def tunes(
     """Return `count` tunes, spread evenly over the books and in their order; fewer if there are fewer.
 
     `balanced`: half of them are minor (about one in seven is, of all). They are parsed by music21 once, which takes
-    some 0.1 s each, and kept in `folder` (default: ~/.cache/gpucourse).
+    some 0.02 s each, and kept in `folder` (default: ~/.cache/gpucourse).
     Raises MissingPackage without music21, CourseError for a count below 1, or below 2 if balanced.
     """
     if count < 1 + balanced:
@@ -134,7 +135,7 @@ def _parsed(texts: Iterable[str]) -> Iterator[Tune]:
 
     for abc in texts:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _without_beams():
                 warnings.simplefilter("ignore")
                 score = converter.parse(abc, format="abc")
         except (Music21Exception, ValueError, IndexError, AttributeError):
@@ -143,6 +144,18 @@ def _parsed(texts: Iterable[str]) -> Iterator[Tune]:
         if len(notes) >= 8:
             key = _field(abc, "K")
             yield Tune(int(_field(abc, "X")), _field(abc, "T"), key, bool(_MINOR.match(key)), tempo_of(abc), notes, abc)
+
+
+@contextmanager
+def _without_beams() -> Iterator[None]:
+    """Let music21 draw no beams meanwhile: they take two thirds of a parse, and no note changes with them."""
+    stream = _music21().stream.Stream
+    beams = stream.makeBeams
+    stream.makeBeams = lambda self, **_: None
+    try:
+        yield
+    finally:
+        stream.makeBeams = beams
 
 
 def _notes(score: Any) -> NDArray[np.float32]:

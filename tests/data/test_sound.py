@@ -66,6 +66,15 @@ def test_rendered_notes_begin_when_they_should():
     assert not sound.render(np.empty((0, 3)), 0.5, 1.0).any()
 
 
+def test_a_rendered_tune_is_its_notes_added_one_by_one():
+    notes = np.array([[0, 0.5, 62], [0.5, 0.5, 66], [1, 1, 110], [2, 0.5, 62], [2, 3, 66], [7, 1, 62]])
+    timbre, due = sound.Timbre(harmonics=(1.0, 0.5, 0.25)), torch.zeros(16_000)     # of 110 one harmonic is left
+    for start, beats, pitch in notes[:5]:
+        first = round(start * 0.3 * sound.RATE)
+        due[first : first + round(beats * 0.3 * sound.RATE)] += sound.note(pitch, beats * 0.3, timbre)[: 16_000 - first]
+    torch.testing.assert_close(sound.render(notes, 0.3, 1.0, timbre), due * (0.9 / due.abs().max()))
+
+
 def test_a_hop_longer_than_the_frame_would_leave_samples_out():
     with pytest.raises(CourseError, match="hop 600 of frames of 512"):
         sound.frames(noise(), 512, 600)

@@ -1,6 +1,7 @@
 """Tunes: read by eye in the printed notation, kept and read again, tempo and mode from their lines."""
 
 import dataclasses
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -31,6 +32,17 @@ def test_notes_are_those_of_the_notation():
     # B|cAAc|edeg| in A mixolydian (two sharps): eighths; B, c sharp, A, A, c sharp, e, d, e, g natural
     assert tune.notes[:9].tolist() == [[k / 2, 0.5, p] for k, p in enumerate([71, 73, 69, 69, 73, 76, 74, 76, 79])]
     assert (tune.title, tune.key, tune.minor, tune.tempo) == ("The Corporal.", "A Mixolydian", False, 132)
+
+
+def test_without_beams_the_notes_are_the_same(monkeypatch):
+    from music21.stream import Stream
+
+    texts, beams = tunes.scores()[::150], Stream.makeBeams
+    without = list(tunes._parsed(texts))
+    assert Stream.makeBeams is beams
+    monkeypatch.setattr(tunes, "_without_beams", nullcontext)
+    for one, other in zip(without, tunes._parsed(texts), strict=True):
+        np.testing.assert_array_equal(one.notes, other.notes)
 
 
 def test_what_is_kept_is_what_was_parsed(some):
