@@ -151,7 +151,7 @@ def _without_beams() -> Iterator[None]:
     """Let music21 draw no beams meanwhile: they take two thirds of a parse, and no note changes with them."""
     stream = _music21().stream.Stream
     beams = stream.makeBeams
-    stream.makeBeams = lambda self, **_: None
+    stream.makeBeams = lambda self, *_, **__: None
     try:
         yield
     finally:
