@@ -28,17 +28,12 @@ def test_every_lesson_has_a_row_and_nothing_else_has(table):
     assert cells == LESSONS, "run tools/budgets.py NN for the lesson that is new, or without a number for all"
 
 
-# Over the contract's 90 s, as docs/budgets.md says: what they may take, in seconds. Each states its results for three
-# seeds or three folds, and those trainings are most of its time. None may become slower, and none may be added
-OVER = {"13_cnn_digits": 125, "15_generalise": 110, "17_music_mood": 100}
-
-
 def test_every_figure_is_measured_and_within_the_contract(table):
     for line in re.findall(r"^\| `.*", table, re.MULTILINE):
         parts = [part.strip() for part in line.strip("|").split("|")]
         lesson, cells, seconds, processor, megabytes, torch, when = parts
-        limit = OVER.get(lesson.strip("`"), 90 if 13 <= int(lesson[1:3]) <= 19 else 45)
-        assert "load" in when or int(seconds) <= limit, line
+        assert int(seconds) <= (90 if 13 <= int(lesson[1:3]) <= 19 else 45), line
+        assert "load" not in when, f"measured on a busy machine, which proves nothing about time: {line}"
         assert int(processor) <= int(seconds) + 1, line
         assert 100 < int(megabytes) <= 1500, line
         assert int(cells) > 10
