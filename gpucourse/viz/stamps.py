@@ -34,9 +34,11 @@ def box(ax: Axes, left: float, top: float, width: float, height: float, **look: 
 
 
 def word(ax: Axes, x: float, y: float, text: str, **look: Any) -> Text:
-    """Add `text` to `ax` at (x, y) of its data, as `Axes.text` does with the same `look`."""
+    """Add `text` to `ax` at (x, y) of its data, as `Axes.text` does with the same `look`; it is never clipped.
+
+    Text that is turned, pale, long, large or of several lines is drawn by matplotlib itself.
+    """
     drawn: Any = _stamped()(x, y, text, transform=ax.transData, clip_on=False, **look)
-    drawn.ground = tuple((look.get("bbox") or {}).items())
     drawn.set_in_layout(False)
     ax.add_artist(drawn)
     return drawn  # type: ignore[no-any-return]
@@ -46,20 +48,24 @@ def word(ax: Axes, x: float, y: float, text: str, **look: Any) -> Text:
 def _stamped() -> type[Text]:
     """The class of such texts; made on first use, for matplotlib is imported late."""
     from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.colors import to_rgba
     from matplotlib.text import Text
 
     class Stamped(Text):
         ground: tuple[tuple[str, Any], ...] = ()
 
+        def set_bbox(self, rectprops: Any) -> None:
+            super().set_bbox(rectprops)
+            self.ground = tuple((rectprops or {}).items())
+
         def draw(self, renderer: Any) -> None:
             text = self.get_text()
             small = len(text) <= LONGEST and self.get_fontsize() <= LARGEST
             plain = "\n" not in text and not self.get_rotation() and self.get_alpha() is None
-            known = (self.get_bbox_patch() is None) == (not self.ground)
-            if not (small and plain and known and isinstance(renderer, RendererAgg)):
+            if not (small and plain and not self.get_path_effects() and isinstance(renderer, RendererAgg)):
                 super().draw(renderer)
             elif text and self.get_visible():
-                look = (self.get_color(), self.get_ha(), self.get_va(), self.ground)
+                look = (to_rgba(self.get_color()), self.get_ha(), self.get_va(), self.ground)
                 pixels, right, up = _stamp(text, self.get_fontproperties().copy(), *look, renderer.dpi)
                 x, y = self.get_transform().transform(self.get_position())
                 renderer.draw_image(renderer.new_gc(), round(x) + right, round(y) + up, pixels)
@@ -70,7 +76,8 @@ def _stamped() -> type[Text]:
 
 @lru_cache(4096)
 def _stamp(
-    text: str, font: FontProperties, color: str, ha: str, va: str, ground: tuple[tuple[str, Any], ...], dpi: float
+    text: str, font: FontProperties, color: tuple[float, ...], ha: str, va: str,
+    ground: tuple[tuple[str, Any], ...], dpi: float,
 ) -> Stamp:
     """Let matplotlib render a text once, on nothing; return what of it is not transparent."""
     import numpy as np

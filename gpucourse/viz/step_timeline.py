@@ -232,7 +232,7 @@ def draw(
     if data == "device":
         rows.remove(COPIES)
     fig, ax = picture.new(8.4, 1.5 + 0.55 * len(rows))
-    _rows(ax, rows, [bar for bar in made.bars if bar.start < made.ends[SHOWN - 1]])
+    _rows(ax, rows, [bar for bar in made.bars if bar.start < made.ends[SHOWN - 1]], made.ends[SHOWN - 1] / 350)
     for end in made.ends[:SHOWN]:
         ax.axvline(end, color=picture.COLORS["black"], linestyle=":", linewidth=1.2, zorder=0.9)
     ax.set(xlim=(0, made.ends[SHOWN - 1] * 1.03), xlabel=f"time (µs) of {SHOWN} steps; dotted: a step is done")
@@ -241,12 +241,11 @@ def draw(
     return fig, said(made, data, batch, launches, launch, read, graph, load, work)
 
 
-def _rows(ax: Axes, rows: list[str], bars: list[Bar]) -> None:
+def _rows(ax: Axes, rows: list[str], bars: list[Bar], shortest: float) -> None:
     """All bars of a kind in a row at once, for there are hundreds; the kinds that there are in the legend.
 
-    A bar of less than two pixels shows no hatch, and a hatch takes long to draw: it has none.
+    A bar below `shortest` µs, two pixels, shows no hatch, and a hatch takes long to draw: it has none.
     """
-    shortest = max(bar.end for bar in bars) / 350
     kinds = [kind for kind in LOOKS if any(bar.kind == kind for bar in bars)]
     for kind in kinds:
         color, hatch, _ = LOOKS[kind]
