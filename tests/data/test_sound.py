@@ -75,6 +75,16 @@ def test_a_rendered_tune_is_its_notes_added_one_by_one():
     torch.testing.assert_close(sound.render(notes, 0.3, 1.0, timbre), due * (0.9 / due.abs().max()))
 
 
+def test_a_note_is_its_harmonics_in_an_envelope():
+    """D above middle C, in NumPy's float64: a tempered fifth below A, 440 Hz."""
+    timbre, time = sound.Timbre(harmonics=(1.0, 0.5, 0.25)), np.arange(4800) / sound.RATE
+    base = 440 * 2 ** (-7 / 12)
+    waves = sum(part * np.sin(2 * np.pi * k * base * time) for k, part in enumerate(timbre.harmonics, 1))
+    envelope = np.minimum(time / timbre.attack, 1) * np.exp(-time / timbre.decay)
+    due = waves / 1.75 * envelope * np.clip((0.3 - time) / timbre.release, 0, 1)
+    np.testing.assert_allclose(sound.note(62, 0.3, timbre), due, atol=1e-4)
+
+
 def test_a_hop_longer_than_the_frame_would_leave_samples_out():
     with pytest.raises(CourseError, match="hop 600 of frames of 512"):
         sound.frames(noise(), 512, 600)

@@ -38,6 +38,8 @@ def test_without_beams_the_notes_are_the_same(monkeypatch):
     from music21.stream import Stream
 
     texts, beams = tunes.scores()[::150], Stream.makeBeams
+    with tunes._without_beams():
+        assert Stream.makeBeams is not beams
     without = list(tunes._parsed(texts))
     assert Stream.makeBeams is beams
     monkeypatch.setattr(tunes, "_without_beams", nullcontext)

@@ -184,6 +184,19 @@ MUTANTS = {
             "throws away",
         ),
         Mutant(
+            "whole seconds",
+            best_time("return 1000 * max(flops // (gflops_per_s * 1e9), bytes_moved // (gbytes_per_s * 1e9))"),
+            "throws away",
+        ),
+        Mutant(
+            "the bend in whole numbers",
+            best_time(
+                "if flops // bytes_moved >= gflops_per_s // gbytes_per_s: return flops / gflops_per_s / 1e6",
+                "return bytes_moved / gbytes_per_s / 1e6",
+            ),
+            "just below the bend",
+        ),
+        Mutant(
             "added",
             best_time("return 1e-6 * (flops / gflops_per_s + bytes_moved / gbytes_per_s)"),
             "are added",
