@@ -35,7 +35,7 @@ _NAMES_FILE = "name_expressions"
 _TARGET = (
     "-cc1", "-triple", "nvptx64-nvidia-cuda", "-target-cpu", PTX_ARCHITECTURE.replace("compute", "sm"),
     "-target-feature", "+ptx75", "-x", "cuda", "-fcuda-is-device", "-S", "-fno-builtin", "-fdeclspec",
-    "-nostdsysteminc", "-nobuiltininc", "-fno-show-column",
+    "-nostdsysteminc", "-nobuiltininc",
     # a value that was never set may be handed to a function (of a shuffle, all lanes but one often do that)
     "-no-enable-noundef-analysis", "-fno-caret-diagnostics", "-ferror-limit", "100",
     "-Wuninitialized", "-Wsometimes-uninitialized", "-Wconditional-uninitialized", "-Wno-self-assign",
@@ -60,7 +60,7 @@ class Clang(Compiler):
                        "-include", str(HEADERS / "gpucourse_device.h"), "-o", "kernel.ptx", SOURCE_NAME]  # fmt: skip
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace",
                                   timeout=_SECONDS, stdin=subprocess.DEVNULL)  # fmt: skip
-            log = messages(done.stderr)
+            log = messages(done.stderr, source)
             if done.returncode:
                 raise CompileError(with_mending_lines(log or done.stderr), source, SOURCE_NAME, options)
             text = Path(folder, "kernel.ptx").read_text(encoding="utf-8")
@@ -196,7 +196,10 @@ def own_file_first(ptx: str) -> str:
 
 # --- messages ----------------------------------------------------------------------------------------
 
-_MESSAGE = re.compile(r"^(?:\S*/)?([^\s:]+):(\d+): (fatal error|error|warning|note): (.*?)(?: \[-W[\w,=-]+\])?$")
+_MESSAGE = re.compile(
+    r"^(?:\S*/)?(?P<file>[^\s:]+):(?P<line>\d+)(?::(?P<column>\d+))?: "
+    r"(?P<kind>fatal error|error|warning|note): (?P<text>.*?)(?: \[-W[\w,=-]+\])?$"
+)
 #: clang's words -> NVRTC's, where the course or a learner's search knows the latter
 _WORDS = (
     (re.compile(r"(?:use of undeclared identifier|unknown type name) '(\w+)'(?:; did you mean.*)?"),
@@ -204,26 +207,42 @@ _WORDS = (
     (re.compile(r"variable '(\w+)' (?:(?:is|may be) uninitialized when used|is used uninitialized).*"),
      r'variable "\1" is used before its value is set'),
     (re.compile(r"'([^']+)' file not found.*"), r'could not open source file "\1"'),
+    (re.compile(r"expected '(\W)'.*"), r'expected a "\1"'),
+    (re.compile(r"expected expression"), "expected an expression"),
 )  # fmt: skip
 _UNSET = "is used before its value is set"
 
 
-def messages(log: str) -> str:
+_SPACE = re.compile(rb"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+
+
+def messages(log: str, source: str) -> str:
     """clang's log in NVRTC's form: `kernel.cu(5): error: identifier "x" is undefined`, and how many there are."""
     lines, errors = [], 0
     for line in log.splitlines():
-        match = _MESSAGE.match(line)
-        if match is None or (match[3] == "note" and match[1] != SOURCE_NAME):
+        found = _MESSAGE.match(line)
+        if found is None or (found["kind"] == "note" and found["file"] != SOURCE_NAME):
             continue
-        kind = {"fatal error": "catastrophic error"}.get(match[3], match[3])
-        text = _reworded(match[4])
+        kind = {"fatal error": "catastrophic error"}.get(found["kind"], found["kind"])
+        text = _reworded(found["text"])
         if kind == "warning":
             kind = "warning #549-D" if text.endswith(_UNSET) else "warning"
         errors += "error" in kind
-        lines.append(f"{match[1]}({match[2]}): {kind}: {text}")
+        number = int(found["line"])
+        if found["column"] and found["file"] == SOURCE_NAME and text.startswith("expected a "):
+            number = _line_of_next_word(source, number, int(found["column"]))
+        lines.append(f"{found['file']}({number}): {kind}: {text}")
     if errors:
         lines.append(f'{errors} error{"s" * (errors > 1)} detected in the compilation of "{SOURCE_NAME}".')
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def _line_of_next_word(source: str, line: int, column: int) -> int:
+    """Where NVRTC misses something: at what stands there instead. clang says where the word before it ended."""
+    text = source.encode()
+    start = sum(len(part) for part in text.splitlines(keepends=True)[: line - 1]) + column - 1
+    space = _SPACE.match(text, start)
+    return line + (space[0].count(b"\n") if space else 0)
 
 
 def _reworded(text: str) -> str:

@@ -1,7 +1,7 @@
 """Which compiler makes PTX: NVRTC; without it what the course has stored, and clang for the rest.
 
-The environment variable GPUCOURSE_FRONT_END forces one: `nvrtc`, `stored` (the course's own kernels, no other) or
-`clang`.
+The environment variable GPUCOURSE_FRONT_END forces one: `nvrtc`, `stored` (the course's own kernels, no other),
+`clang`, or `no-nvrtc`: what macOS uses, stored PTX and clang for the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gpucourse.simt.compile import Compiled, Compiler, Resources, nvrtc
 from gpucourse.simt.stored import Stored
 
 VARIABLE = "GPUCOURSE_FRONT_END"
-CHOICES = ("nvrtc", "stored", "clang")
+CHOICES = ("nvrtc", "stored", "clang", "no-nvrtc")
 
 
 class WithoutNvrtc(Compiler):
@@ -53,7 +53,9 @@ def _front_end(wish: str) -> Compiler:
     if wish == "stored":
         return Stored()
     if wish == "clang":
-        return _forced_clang()
+        return _forced_clang(wish)
+    if wish == "no-nvrtc":
+        return WithoutNvrtc(Stored(), _forced_clang(wish))
     try:
         return nvrtc()
     except MissingPackage:
@@ -62,10 +64,11 @@ def _front_end(wish: str) -> Compiler:
     return WithoutNvrtc(Stored(), clang())
 
 
-def _forced_clang() -> Compiler:
+def _forced_clang(wish: str) -> Compiler:
     found = clang()
     if found is None:
-        raise MissingPackage(f"{VARIABLE} asks for clang, which is not here; install it with: pip install ziglang")
+        text = f"{VARIABLE} is {wish!r} and asks for clang, which is not here"
+        raise MissingPackage(f"{text}; install it with: pip install ziglang")
     return found
 
 

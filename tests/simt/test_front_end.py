@@ -73,12 +73,20 @@ def test_the_variable_forces_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(front_end.VARIABLE, "stored")
     assert isinstance(front_end.front_end(), Stored)
     monkeypatch.setenv(front_end.VARIABLE, "gcc")
-    with pytest.raises(CourseError, match="GPUCOURSE_FRONT_END is 'gcc'; it may be nvrtc, stored, clang"):
+    with pytest.raises(CourseError, match="GPUCOURSE_FRONT_END is 'gcc'; it may be nvrtc, stored, clang, no-nvrtc"):
         front_end.front_end()
-    monkeypatch.setenv(front_end.VARIABLE, "clang")
     monkeypatch.setattr(front_end, "clang", lambda: None)
-    with pytest.raises(MissingPackage, match="pip install ziglang"):
-        front_end.front_end()
+    for needs_clang in ("clang", "no-nvrtc"):
+        monkeypatch.setenv(front_end.VARIABLE, needs_clang)
+        with pytest.raises(MissingPackage, match=f"{needs_clang}.*pip install ziglang"):
+            front_end.front_end()
+
+
+def test_a_machine_with_nvrtc_can_do_as_one_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(front_end.VARIABLE, "no-nvrtc")
+    monkeypatch.setattr(front_end, "clang", Other)
+    assert front_end.front_end().ptx("a kernel of mine", (), ()).ptx == "by the other"
+    assert isinstance(front_end.front_end(), front_end.WithoutNvrtc)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux which libraries are loaded")

@@ -1,13 +1,16 @@
-"""Every kernel of the conformance set, on the simulator, under both schedules, against its oracle."""
+"""Every kernel of the conformance set, through both front ends, under both schedules, against its oracle."""
 
 from __future__ import annotations
 
 import functools
+import os
 
 import numpy as np
 import pytest
 
 from gpucourse.errors import KernelFault
+from gpucourse.simt import front_end
+from gpucourse.simt.clang import clang
 from gpucourse.simt.link import Program
 from gpucourse.simt.run import launch
 from tests.simt.conformance.catalogue import KERNELS
@@ -18,17 +21,19 @@ EXPECTED_FAILURES: dict[str, str] = {}
 
 BUDGET = 300_000  # instructions without a block finishing: far more than any kernel here needs
 SCHEDULES = ("lockstep", "adversarial")
+NO_CLANG = pytest.mark.skipif(clang() is None, reason="the wheel ziglang is not installed")
+FRONT_ENDS = ("nvrtc", pytest.param("clang", marks=NO_CLANG))
 
 
 @functools.cache
-def _program(kernel_name: str) -> Program:
+def _program(kernel_name: str, _front_end: str) -> Program:
     kernel = next(k for k in KERNELS if k.name == kernel_name)
     return Program(kernel.source, kernel.options, kernel.name_expressions)
 
 
 def run_on_simulator(kernel: Kernel, arguments: Arguments, schedule: str, seed: int = 1) -> str:
     """Set the constants and launch; arrays are written in place. Returns what the kernel printed."""
-    program = _program(kernel.name)
+    program = _program(kernel.name, os.environ.get(front_end.VARIABLE, ""))
     for symbol, value in kernel.constants.items():
         program.variable(symbol)[:] = value.view(np.uint8).ravel()
     done = launch(program, kernel.entry, kernel.grid, kernel.block, arguments,
@@ -42,11 +47,15 @@ def _case(kernel: Kernel):
     return pytest.param(kernel, id=kernel.name, marks=marks)
 
 
+@pytest.mark.parametrize("maker", FRONT_ENDS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("kernel", [_case(kernel) for kernel in KERNELS])
-def test_simulator_agrees_with_oracle(kernel: Kernel, schedule: str) -> None:
+def test_simulator_agrees_with_oracle(
+    kernel: Kernel, schedule: str, maker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if "simulator" in kernel.skip:
         pytest.skip(kernel.skip["simulator"])
+    monkeypatch.setenv(front_end.VARIABLE, maker)
     arguments = seeded(kernel)
     if kernel.fault:
         with pytest.raises(KernelFault, match=kernel.fault):
