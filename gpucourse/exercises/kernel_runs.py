@@ -37,7 +37,7 @@ MARGIN = 16_384
 CANARY = 0xC5
 #: Instructions without a block finishing, before a loop counts as endless. Small launches need a few thousand in
 #: lock-step; with one warp at a time every warp's are counted.
-BUDGET, BUDGET_OF_WARPS = 20_000, 400_000
+BUDGET, BUDGET_OF_WARPS = 30_000, 400_000
 #: Seeds of the adversarial schedule that an answer must survive.
 SEEDS = (1, 2)
 COPY_BYTES = 1 << 28  # of one array, where the copy bandwidth is measured

@@ -36,6 +36,8 @@ _TARGET = (
     "-cc1", "-triple", "nvptx64-nvidia-cuda", "-target-cpu", PTX_ARCHITECTURE.replace("compute", "sm"),
     "-target-feature", "+ptx75", "-x", "cuda", "-fcuda-is-device", "-S", "-fno-builtin", "-fdeclspec",
     "-nostdsysteminc", "-nobuiltininc",
+    # an int wraps around and an endless loop is endless, as in what NVRTC makes: a learner must meet both
+    "-fwrapv", "-fno-finite-loops",
     # a value that was never set may be handed to a function (of a shuffle, all lanes but one often do that)
     "-no-enable-noundef-analysis", "-fno-caret-diagnostics", "-ferror-limit", "100",
     "-Wuninitialized", "-Wsometimes-uninitialized", "-Wconditional-uninitialized", "-Wno-self-assign",
@@ -209,6 +211,7 @@ _WORDS = (
     (re.compile(r"'([^']+)' file not found.*"), r'could not open source file "\1"'),
     (re.compile(r"expected '(\W)'.*"), r'expected a "\1"'),
     (re.compile(r"expected expression"), "expected an expression"),
+    (re.compile(r"cannot cast from type .*"), "invalid type conversion"),
 )  # fmt: skip
 _UNSET = "is used before its value is set"
 

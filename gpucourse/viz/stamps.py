@@ -106,5 +106,6 @@ def _sheet(dpi: float) -> tuple[Figure, RendererAgg, int, int]:
     fig = Figure(dpi=dpi)
     FigureCanvasAgg(fig)
     letter = LARGEST / 72 * dpi
-    x, y = round((LONGEST + 1) * letter), round(3 * letter)
+    # even, as matplotlib before 3.11 rounds half a pixel to an even one
+    x, y = 2 * round((LONGEST + 1) * letter / 2), 2 * round(3 * letter / 2)
     return fig, RendererAgg(2 * x, 2 * y, dpi), x, y
