@@ -12,6 +12,7 @@ import pytest
 from gpucourse.errors import SimulatorLacks
 from gpucourse.simt.link import Program
 from gpucourse.simt.run import launch
+from tests.simt.front_ends import FRONT_ENDS, force
 from tests.simt.ptx_harness import execute, run_body, table
 
 
@@ -207,18 +208,20 @@ INTRINSICS = {
 UNARY = ("abs", "absss", "neg", "negss")
 SUMS = {"sads": True, "sadu": False}
 NAMES = [f"__v{stem}{count}" for stem in (*INTRINSICS, *SUMS) for count in (2, 4)]
-DPX = {  # of three operands: what is done to elements; `_relu` then cuts off what is negative
+DPX = {  # what is done to elements; `_relu` then cuts off what is negative
     "viaddmax": lambda a, b, c: max(a + b, c), "viaddmin": lambda a, b, c: min(a + b, c), "vimax3": max, "vimin3": min,
+    "vimax": lambda a, b, c: max(a, b), "vimin": lambda a, b, c: min(a, b),
 }  # fmt: skip
 DPX_NAMES = [f"__{stem}_{form}" for stem in DPX
-             for form in ("s16x2", "u16x2", "s16x2_relu", "s32", "u32", "s32_relu")]  # fmt: skip
+             for form in ("s16x2", "u16x2", "s16x2_relu", "s32", "u32", "s32_relu")
+             if "relu" in form or stem not in ("vimax", "vimin")]  # fmt: skip
 
 
 @functools.cache
-def intrinsics():
-    """Intrinsic -> its results on TRIPLES: one kernel calls them all."""
+def intrinsics(_maker):
+    """Intrinsic -> its results on TRIPLES: one kernel, of the front end in use, calls them all."""
     calls = [f"{name}({'x' if name[3:-1] in UNARY else 'x, y'})" for name in NAMES]
-    calls += [f"{name}(x, y, z)" for name in DPX_NAMES]
+    calls += [f"{name}(x, y{'' if name[:8] in ('__vimax_', '__vimin_') else ', z'})" for name in DPX_NAMES]
     stores = "\n".join(f"    out[{n} * count + i] = {call};" for n, call in enumerate(calls))
     source = f"""extern "C" __global__ void k(const unsigned* a, const unsigned* b, const unsigned* c, unsigned* out) {{
     const int count = {len(TRIPLES)}, i = threadIdx.x;
@@ -240,9 +243,11 @@ def intrinsic(name, x, y):
     return joined([compute(*elements, low=low, high=high) for elements in zip(*operands, strict=True)])
 
 
+@pytest.mark.parametrize("maker", FRONT_ENDS)
 @pytest.mark.parametrize("name", NAMES)
-def test_intrinsic(name):
-    got = intrinsics()[name]
+def test_intrinsic(name, maker, monkeypatch):
+    force(maker, monkeypatch)
+    got = intrinsics(maker)[name]
     wrong = [(t[:2], hex(g)) for t, g in zip(TRIPLES, got, strict=True) if g != intrinsic(name, *t[:2])]
     assert not wrong, f"{name}: operands, got: {wrong[:5]}"
 
@@ -264,8 +269,10 @@ def dpx(name, *operands):
     return joined([element(*elements) for elements in zip(*parts, strict=True)])
 
 
+@pytest.mark.parametrize("maker", FRONT_ENDS)
 @pytest.mark.parametrize("name", DPX_NAMES)
-def test_dynamic_programming_intrinsic(name):
-    got = intrinsics()[name]
+def test_dynamic_programming_intrinsic(name, maker, monkeypatch):
+    force(maker, monkeypatch)
+    got = intrinsics(maker)[name]
     wrong = [(t, hex(g), hex(dpx(name, *t))) for t, g in zip(TRIPLES, got, strict=True) if g != dpx(name, *t)]
     assert not wrong, f"{name}: operands, got, expected: {wrong[:5]}"

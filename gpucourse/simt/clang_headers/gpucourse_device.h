@@ -245,7 +245,12 @@ __GC_DP__(__dp2a_hi, unsigned int, unsigned int, "dp2a.hi.u32.u32")
   __GC_SETS__(eq, n, ones) __GC_SETS__(ne, n, ones) __GC_SETS__(lt, n, ones) \
   __GC_SETS__(le, n, ones) __GC_SETS__(gt, n, ones) __GC_SETS__(ge, n, ones) \
   __GC__ unsigned int __vneg##n(unsigned int x) { return __vsub##n(0, x); } \
-  __GC__ unsigned int __vabs##n(unsigned int x) { return __vabsdiffs##n(x, 0); }
+  __GC__ unsigned int __vabs##n(unsigned int x) { return __vabsdiffs##n(x, 0); } \
+  __GC_VIDEO__(__gc_abs_sat##n, "vabsdiff" #n ".s32.s32.s32.sat") \
+  __GC__ unsigned int __vnegss##n(unsigned int x) { return __vsubss##n(0, x); } \
+  __GC__ unsigned int __vabsss##n(unsigned int x) { return __gc_abs_sat##n(x, 0); } \
+  __GC__ unsigned int __vhaddu##n(unsigned int x, unsigned int y) { \
+    return (x & y) + (((x ^ y) & ~(~0u / (ones))) >> 1); }  /* no part's lowest bit enters the part below */
 #define __GC_SETS__(c, n, ones) \
   __GC_VIDEO__(__vset##c##s##n, "vset" #n ".s32.s32." #c) __GC_VIDEO__(__vset##c##u##n, "vset" #n ".u32.u32." #c) \
   __GC_MASK__(__vcmp##c##s##n, "vset" #n ".s32.s32." #c, ones) __GC_MASK__(__vcmp##c##u##n, "vset" #n ".u32.u32." #c, ones)
@@ -258,6 +263,30 @@ __GC_VIDEOS__(4, 0xffu)
   __GC__ unsigned int __vsetne##n(unsigned int x, unsigned int y) { return __vsetneu##n(x, y); }
 __GC_EQUALS__(2)
 __GC_EQUALS__(4)
+
+// dynamic programming: the greater or less of three, or of a sum (which wraps around) and a third; relu: at least 0
+#define __GC_DPX__(kind, T, max2, add2) \
+  __GC__ T __vi##max2##3_##kind(T a, T b, T c) { return __gc_##max2##_##kind(__gc_##max2##_##kind(a, b), c); } \
+  __GC__ T __viadd##max2##_##kind(T a, T b, T c) { return __gc_##max2##_##kind(add2(a, b), c); }
+#define __GC_DPX_RELU__(kind, T, max2, add2) \
+  __GC_DPX__(kind, T, max2, add2) \
+  __GC__ T __vi##max2##_##kind##_relu(T a, T b) { return __gc_max_##kind(__gc_##max2##_##kind(a, b), 0); } \
+  __GC__ T __vi##max2##3_##kind##_relu(T a, T b, T c) { return __gc_max_##kind(__vi##max2##3_##kind(a, b, c), 0); } \
+  __GC__ T __viadd##max2##_##kind##_relu(T a, T b, T c) { \
+    return __gc_max_##kind(__viadd##max2##_##kind(a, b, c), 0); }
+__GC__ int __gc_max_s32(int a, int b) { return a > b ? a : b; }
+__GC__ int __gc_min_s32(int a, int b) { return a < b ? a : b; }
+__GC__ unsigned int __gc_max_u32(unsigned int a, unsigned int b) { return a > b ? a : b; }
+__GC__ unsigned int __gc_min_u32(unsigned int a, unsigned int b) { return a < b ? a : b; }
+__GC__ unsigned int __gc_max_s16x2(unsigned int a, unsigned int b) { return __vmaxs2(a, b); }
+__GC__ unsigned int __gc_min_s16x2(unsigned int a, unsigned int b) { return __vmins2(a, b); }
+__GC__ unsigned int __gc_max_u16x2(unsigned int a, unsigned int b) { return __vmaxu2(a, b); }
+__GC__ unsigned int __gc_min_u16x2(unsigned int a, unsigned int b) { return __vminu2(a, b); }
+__GC__ unsigned int __gc_add_32(unsigned int a, unsigned int b) { return a + b; }
+__GC_DPX_RELU__(s32, int, max, __gc_add_32) __GC_DPX_RELU__(s32, int, min, __gc_add_32)
+__GC_DPX_RELU__(s16x2, unsigned int, max, __vadd2) __GC_DPX_RELU__(s16x2, unsigned int, min, __vadd2)
+__GC_DPX__(u32, unsigned int, max, __gc_add_32) __GC_DPX__(u32, unsigned int, min, __gc_add_32)
+__GC_DPX__(u16x2, unsigned int, max, __vadd2) __GC_DPX__(u16x2, unsigned int, min, __vadd2)
 
 // --- barriers, fences, votes, shuffles ------------------------------------------------------------------------------
 

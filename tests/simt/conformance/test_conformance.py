@@ -10,19 +10,17 @@ import pytest
 
 from gpucourse.errors import KernelFault
 from gpucourse.simt import front_end
-from gpucourse.simt.clang import clang
 from gpucourse.simt.link import Program
 from gpucourse.simt.run import launch
 from tests.simt.conformance.catalogue import KERNELS
 from tests.simt.conformance.kernel import Arguments, Kernel, compare, seeded
+from tests.simt.front_ends import FRONT_ENDS, force
 
 #: Kernels that the simulator cannot run, or gets wrong, and why; each is noticed when it begins to pass.
 EXPECTED_FAILURES: dict[str, str] = {}
 
 BUDGET = 300_000  # instructions without a block finishing: far more than any kernel here needs
 SCHEDULES = ("lockstep", "adversarial")
-NO_CLANG = pytest.mark.skipif(clang() is None, reason="the wheel ziglang is not installed")
-FRONT_ENDS = ("nvrtc", pytest.param("clang", marks=NO_CLANG))
 
 
 @functools.cache
@@ -55,7 +53,7 @@ def test_simulator_agrees_with_oracle(
 ) -> None:
     if "simulator" in kernel.skip:
         pytest.skip(kernel.skip["simulator"])
-    monkeypatch.setenv(front_end.VARIABLE, maker)
+    force(maker, monkeypatch)
     arguments = seeded(kernel)
     if kernel.fault:
         with pytest.raises(KernelFault, match=kernel.fault):

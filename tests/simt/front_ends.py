@@ -1,0 +1,16 @@
+"""What a test runs through both front ends with: `@pytest.mark.parametrize("maker", FRONT_ENDS)`, then `force(...)`."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpucourse.simt import front_end
+from gpucourse.simt.clang import clang
+
+NO_CLANG = pytest.mark.skipif(clang() is None, reason="the wheel ziglang is not installed")
+FRONT_ENDS = ("nvrtc", pytest.param("clang", marks=NO_CLANG))
+
+
+def force(maker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have kernels compiled by `maker`, until the test ends."""
+    monkeypatch.setenv(front_end.VARIABLE, maker)
