@@ -268,8 +268,8 @@ def _ground(ax: Axes, made: Request, across: float, down: float) -> None:
     image = [[pale[(made.word(row, 0) + word) % BANKS] for word in words] for row in range(made.rows)]
     right, end = (_TILE_LEFT + columns * across for columns in (made.width, made.width + made.padding))
     ax.imshow(image, extent=(_TILE_LEFT, right, _BOTTOM, _TOP), aspect="auto", interpolation="nearest", zorder=1)
-    _box(ax, (right, _TOP, end - right, _BOTTOM - _TOP), facecolor="none", edgecolor="#A0A0A0", hatch="////",
-         linewidth=0, zorder=1)  # fmt: skip
+    stamps.box(ax, right, _TOP, end - right, _BOTTOM - _TOP, facecolor="none", edgecolor="#A0A0A0", hatch="////",
+               linewidth=0, zorder=1)  # fmt: skip
 
 
 def _tile_labels(ax: Axes, made: Request, across: float, down: float) -> None:
@@ -291,8 +291,8 @@ def _element(ax: Axes, first: int, words: int, place: Box, text: str) -> None:
     for number in range(words):
         bank = (first + number) % BANKS
         share = across / words
-        _box(ax, (left + number * share, top, share, down), facecolor=color(bank), linewidth=0, zorder=2)
-    _box(ax, place, facecolor="none", edgecolor="black", linewidth=0.8, zorder=3)
+        stamps.box(ax, left + number * share, top, share, down, facecolor=color(bank), linewidth=0, zorder=2)
+    stamps.box(ax, *place, facecolor="none", edgecolor="black", linewidth=0.8, zorder=3)
     _number(ax, place, text, (first + words // 2) % BANKS)
 
 
@@ -331,11 +331,11 @@ def _banks(ax: Axes, made: Request) -> None:
 def _phase(ax: Axes, phase: Phase, users: dict[int, str], top: float, down: float) -> None:
     for bank in range(BANKS):
         left = _BANK_LEFT + bank * _ACROSS
-        _box(ax, (left, top, _ACROSS, down * phase.wavefronts), facecolor=color(bank, _FAINT), edgecolor="white",
-             linewidth=0.8, zorder=1)  # fmt: skip
+        stamps.box(ax, left, top, _ACROSS, down * phase.wavefronts, facecolor=color(bank, _FAINT), edgecolor="white",
+                   linewidth=0.8, zorder=1)  # fmt: skip
         for row, word in enumerate(phase.words.get(bank, ())):
             place = (left, top + row * down, _ACROSS, down)
-            _box(ax, place, facecolor=color(bank), edgecolor="white", linewidth=0.6, zorder=2)
+            stamps.box(ax, *place, facecolor=color(bank), edgecolor="white", linewidth=0.6, zorder=2)
             _number(ax, place, users.get(word, ""), bank)
 
 
@@ -353,7 +353,3 @@ def _wavefront_labels(ax: Axes, made: Request, phase: Phase, rows: tuple[float, 
     elif made.wavefronts < 16:
         text = "number: the lane that asks for the word"
         stamps.word(ax, _BANK_LEFT + _BANK_WIDTH, bottom + 0.09, text, ha="right", **_SMALL)
-
-
-def _box(ax: Axes, place: Box, **look: Any) -> None:
-    stamps.box(ax, *place, **look)

@@ -327,10 +327,6 @@ def _title(made: Tiles, device: str) -> str:
     return f"{tiles_}:  {made.intensity:.3g} FLOP a byte"
 
 
-def _box(ax: Axes, box: Box, **look: Any) -> None:
-    stamps.box(ax, *box, **look)
-
-
 def _grid(ax: Axes, box: Box, down: float, across: float, **look: Any) -> None:
     """Lines every `down` and `across` inches, where they are not too close to be told apart."""
     from matplotlib.collections import LineCollection
@@ -361,13 +357,13 @@ def _matrices(ax: Axes, made: Tiles) -> None:
                         for first, size in ((row, made.bm), (column, made.bn), (step, made.bk)))  # fmt: skip
     x, y, z = right + column * inch, down + row * inch, step * inch
     for place in ((left, down), (right, top), (right, down)):
-        _box(ax, (*place, _SIDE, _SIDE), **_MATRIX)
-    _box(ax, (left, y, _SIDE, high), **_PANEL)
-    _box(ax, (x, top, wide, _SIDE), **_PANEL)
-    _box(ax, (left + z, y, deep, high), **_STEP)
-    _box(ax, (x, top + z, wide, deep), **_STEP)
+        stamps.box(ax, *place, _SIDE, _SIDE, **_MATRIX)
+    stamps.box(ax, left, y, _SIDE, high, **_PANEL)
+    stamps.box(ax, x, top, wide, _SIDE, **_PANEL)
+    stamps.box(ax, left + z, y, deep, high, **_STEP)
+    stamps.box(ax, x, top + z, wide, deep, **_STEP)
     _grid(ax, (right, down, _SIDE, _SIDE), made.bm * inch, made.bn * inch, colors="#D0D0D0", zorder=2)
-    _box(ax, (x, y, wide, high), **_TILE)
+    stamps.box(ax, x, y, wide, high, **_TILE)
     if max(wide, high) < _RING:
         ax.plot([x + wide / 2], [y + high / 2], "o", markersize=11, markerfacecolor="none", color=_TILE["edgecolor"])
     _matrix_words(ax, made, left, top)
@@ -398,12 +394,12 @@ def _zoom(ax: Axes, made: Tiles) -> None:
     down, across = made.tm * inch, made.tn * inch
     mine = x + made.bn // made.tn // 2 * across, y + made.bm // made.tm // 3 * down
     for box in ((left, y, deep, high), (x, top, wide, deep)):
-        _box(ax, box, **_STEP)
-    _box(ax, (x, y, wide, high), **_PALE)
+        stamps.box(ax, *box, **_STEP)
+    stamps.box(ax, x, y, wide, high, **_PALE)
     _grid(ax, (x, y, wide, high), down, across, colors="#C08040", zorder=3)
-    _box(ax, (left, mine[1], deep, down), **_MINE)
-    _box(ax, (mine[0], top, across, deep), **_MINE)
-    _box(ax, (*mine, across, down), **_MINE | _TILE | {"edgecolor": "black", "zorder": 5})
+    stamps.box(ax, left, mine[1], deep, down, **_MINE)
+    stamps.box(ax, mine[0], top, across, deep, **_MINE)
+    stamps.box(ax, *mine, across, down, **_MINE | _TILE | {"edgecolor": "black", "zorder": 5})
     _zoom_words(ax, made)
 
 
