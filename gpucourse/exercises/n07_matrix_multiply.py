@@ -842,6 +842,9 @@ FIT_TRAPS = (
               shared_memory=lambda r, s, t: 167_936 // _up(s + 1024, 256)),
     _fit_trap("Shared memory belongs to a block: it is not divided among, or multiplied by, its warps.",
               shared_memory=lambda r, s, t: 167_936 // _up(s + 1024, 128) // _warps(t)),
+    _fit_trap("Your `warps` are threads, rounded up to whole warps. Divide by the 32 threads of a warp.",
+              warps=lambda r, s, t: 64 // _up(t, 32),
+              registers=lambda r, s, t: 4 * (16_384 // _up(32 * r, 256)) // _up(t, 32)),
     _fit_trap("You take the largest of the four. A block needs all four resources, so the scarcest decides.", max),
     _fit_trap("At most 32 blocks fit, however small they are: this limit is missing.", blocks=_any_number),
     _fit_trap("Registers never bind in your answer. A warp takes 32 times what a thread takes, and `//` and `*` go "
@@ -972,6 +975,11 @@ ROOF_TRAPS = (
                per_tile=1 / 2),
     _roof_trap("A multiplication and an addition are two operations: your intensity is half of what it is.",
                per_tile=1 / 8),
+    _roof_trap("A multiplication and an addition are two operations: where you ask what memory feeds, your intensity "
+               "is half of what it is.", per_tile=1 / 8, side=lambda peak, bandwidth: 4 * peak / bandwidth),
+    _roof_trap("A product takes two loaded elements, one of A and one of B: where you ask what memory feeds, your "
+               "intensity is twice as large as it is.", per_tile=1 / 2,
+               side=lambda peak, bandwidth: 4 * peak / bandwidth),
     _roof_trap("Your intensity is FLOP per element. A float has 4 bytes.", per_tile=1),
     _roof_trap("Your intensity is the number of results that use an element, tile, or twice that. It should be FLOP "
                "per byte: a tile of A and one of B have 2 · tile² elements of 4 bytes, and give 2 · tile³ FLOP.",

@@ -830,11 +830,11 @@ CORNERS = Problem(
         ),
         limits=(
             Limit("global_store_sectors", lambda launch: -(-16 * launch.extent[0] // 32) * 5 // 4,
-                  "The stores touch {found} sectors. A quarter more than the fewest would be {limit}: neighboring "
-                  "lanes still leave gaps between them in each request."),
+                  "The stores touch {found} sectors; at most {limit} are accepted, the fewest and a quarter more. "
+                  "Neighboring lanes still leave gaps between them in each request."),
             Limit("global_load_sectors", lambda launch: 10 * 4 * -(-launch.extent[0] // 8),
-                  "The loads touch {found} sectors. Ten times the fewest would be {limit}: read each plane along its "
-                  "length."),
+                  "The loads touch {found} sectors; at most {limit} are accepted, ten times the fewest. Read each "
+                  "plane along its length."),
         ),
     ),
 )  # fmt: skip

@@ -502,10 +502,12 @@ SPLIT = Problem(
 LINES = tuple("abcdefghij")
 INNOCENT = {
     "a": "Line a only shuffles. Who comes into which part is chance, and nothing is learned from it.",
-    "d": "Line d splits, and does nothing else: each digit has a writer of its own, so no hand is on two sides, and a "
+    "d": "Line d splits, and does nothing else: each digit has a writer of its own, so a "
          "split of digits without copies leaks nothing. What came before it is another matter.",
-    "e": "Line e changes the digits to train with, anew in each epoch, after the split. Nothing of the test enters.",
-    "f": "Line f counts the labels to train with only. The test is not asked.",
+    "e": "Line e changes the digits to train with, anew in each epoch, after the split. It lets in nothing of "
+         "the test that was not there before.",
+    "f": "Line f counts the labels to train with only. If some of them should not be there, another line has "
+         "brought them in.",
     "g": "Line g stops by the validation digits. That is what they are for; their score becomes optimistic, the test's "
          "does not.",
     "j": "Line j only reports: it changes neither the networks nor the choice. The number it reports is too good, but "

@@ -1288,9 +1288,10 @@ CHUNKS = Problem(
         "the mean loss."
     ),
     spec=(
-        "`x`, `y`: int64 (streams, steps), y the characters that follow; `model.step(part, state)` returns scores "
-        "(streams, steps, letters) and the state, a tensor, and takes None for the first. Chunks of `length` from left "
-        "to right, the last may be shorter; one step of the optimizer for each, along the mean loss of its characters. "
+        "`x`, `y`: int64 (streams, steps); each row, a stream, is a long text of its own, and y has what follows. "
+        "`model.step(part, state)` returns scores (streams, steps, letters) and the state, a tensor, and takes None "
+        "for the first. Chunks of `length` from left to right, the last may be shorter; one step of the optimizer for "
+        "each, along the mean loss of its characters. "
         "Returns a Python float: the mean over all characters of their losses, as they were when their chunk came."
     ),
     stub=CHUNKS_STUB,

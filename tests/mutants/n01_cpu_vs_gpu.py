@@ -261,6 +261,18 @@ MUTANTS = {
         ),
         Mutant("GPU's first run counted", honest_speedup(CPU, GPU.replace("[1:]", ""), RATIO), "compilation"),
         Mutant("no copies", honest_speedup(CPU, GPU.replace('log["copy_ms"]', "0"), RATIO), "left out"),
+        *(
+            Mutant(
+                f"copies added at the end{unit}",
+                honest_speedup(
+                    CPU,
+                    f'gpu = np.median(log["gpu_ms"][1:]) * 1000 / log["gpu_pixels"] + log["copy_ms"]{unit}',
+                    RATIO,
+                ),
+                "then divide by the pixels",
+            )
+            for unit in ("", " * 1000")
+        ),
         Mutant("no unit", honest_speedup(CPU, GPU.replace("1000", "1"), RATIO), "one unit"),
         Mutant(
             "unit the wrong way", honest_speedup(CPU, GPU.replace("* 1000", "/ 1000"), RATIO), "wrong side"

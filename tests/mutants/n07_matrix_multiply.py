@@ -192,6 +192,7 @@ MUTANTS = {
     ),
     "07.5": (
         Mutant("warps rounded down", kernel(FIT, (WARPS, "max(1, threads // 32)")), "is rounded up"),
+        Mutant("warps not divided by 32", kernel(FIT, (WARPS, "up(threads, 32)")), "Divide by the 32 threads"),
         Mutant("warps not whole", kernel(FIT, (WARPS, "threads / 32")), "is rounded up"),
         Mutant("warps rounded down, nothing against 0", kernel(FIT, (WARPS, "threads // 32")), "is rounded up"),
         Mutant("no whole blocks",
@@ -247,6 +248,8 @@ MUTANTS = {
                "two loaded elements"),
         Mutant("one FLOP a product", kernel(ROOF, ("tile / 4", "tile / 8"), ("np.ceil(4 *", "np.ceil(8 *")),
                "two operations"),
+        Mutant("one FLOP a product, the tile right", kernel(ROOF, ("tile / 4", "tile / 8")), "what memory feeds"),
+        Mutant("one element a product, the tile right", kernel(ROOF, ("tile / 4", "tile / 2")), "two loaded elements"),
         Mutant("elements for bytes", kernel(ROOF, ("tile / 4", "tile"), ("np.ceil(4 *", "np.ceil(")), "4 bytes"),
         Mutant("the higher roof", kernel(ROOF, ("min(fed", "max(fed")), "lower of them"),
         Mutant("memory alone", kernel(ROOF, ("min(fed, gflops_per_s)", "fed")), "cannot exceed"),
