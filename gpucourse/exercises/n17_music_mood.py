@@ -563,8 +563,8 @@ _LOW = (
 )
 _LIMIT = "Bins from a little below 27.5 Hz on are counted: the limit is too low. It is 27.5 Hz itself."
 _LATE = (
-    "The pitch is rounded after the remainder: 11.6 then becomes 12, which is no class. Round first, so that it is 12, "
-    "and then take it modulo 12: class 0, a C."
+    "Pitches from 11.5 on are lost, or counted for a B: 11.6 after the remainder is nearest to 12, which is no class. "
+    "Round first, so that it is 12, and then take it modulo 12: class 0, a C."
 )
 _TOGETHER = "All bins below 27.5 Hz are put into one class. They should not count at all."
 CHROMA = Problem(
@@ -1019,6 +1019,8 @@ PCA = Problem(
                  "The directions are those of `x`. They must come from `train`, as mean and spread do."),
             Trap(lambda t, x, k: _scaled(t, x) @ _directions(_scaled(x, x), k).T,
                  "The directions are those of `x`. They must come from `train`, as mean and spread do."),
+            Trap(lambda t, x, k: _scaled(both := np.concatenate([t, x]), x) @ _directions(_scaled(both, t), k).T,
+                 "Mean and spread are those of both sets together. That is a leak: take them from `train` alone."),
             Trap(_of_both, "Both sets together decide about mean, spread or directions. That is a leak: take them from "
                            "`train` alone."),
             Trap(lambda t, x, k: _scaled(t, x) @ _right_singular(t)[:, :k],

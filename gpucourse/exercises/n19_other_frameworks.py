@@ -944,14 +944,14 @@ STEP = Problem(
     id="19.6",
     title="A step that can be compiled",
     task=(
-        "Write `clipped` from the cell above so that `jit` can take it: no decision in Python on a number that comes "
-        "from an array, and nothing changed. It must still run with NumPy."
+        "Write `clipped_step`: `clipped` of the cell above, so that `jit` can take it. No decision in Python on a "
+        "number that comes from an array, and nothing changed. It must still run with NumPy."
     ),
     spec=(
         "`weights` and `gradient` are dicts of arrays with the same keys; `jnp` is JAX's array module or NumPy. The "
-        "norm is √(sum of the squares of all numbers in all arrays). Where it is above `limit`, the gradient is "
-        "multiplied by limit / norm; then new = weights - rate · gradient. Returns a new dict and the norm of the "
-        "gradient as it came; a gradient of zeros leaves the weights as they are. The arguments stay as they are."
+        "norm is √(sum of the squares of all numbers in all arrays). If this one number is above `limit`, every "
+        "array is multiplied by limit / norm; then new = weights - rate · gradient. Returns a new dict and the norm "
+        "before that; a gradient of zeros leaves the weights as they are. The arguments stay as they are."
     ),
     stub=STEP_STUB,
     answer="clipped_step",

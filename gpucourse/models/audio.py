@@ -30,7 +30,7 @@ class MoodNet(nn.Module):
     """Convolutions see a spectrogram as a picture, a GRU reads what they found column by column.
 
     (n, 1, bands, frames) in decibel, normalized, at least 8 bands -> scores (n, classes). Pooling makes eight bands
-    one; of time it keeps every second column, for a rhythm is in the order of the columns.
+    one; of time it makes two columns one, once, for a rhythm is in the order of the columns.
     """
 
     def __init__(self, bands: int = 64, classes: int = 2, size: int = 64) -> None:
