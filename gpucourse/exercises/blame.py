@@ -50,6 +50,21 @@ def place(error: BaseException) -> Place | None:
     return found
 
 
+def caller(error: BaseException) -> Place | None:
+    """Return the line of the answer itself, where it was another function of the learner's that raised `error`."""
+    frames = []
+    step: TracebackType | None = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if is_learners(code.co_filename) and not code.co_name.startswith("<"):   # <listcomp>: a part of a function
+            frames.append((code, step.tb_lineno))
+        step = step.tb_next
+    if not frames or frames[0][0] is frames[-1][0]:
+        return None
+    own = [line for code, line in frames if code is frames[0][0]]
+    return Place(own[-1], linecache.getline(frames[0][0].co_filename, own[-1]).strip())
+
+
 def error_text(error: BaseException) -> str:
     """Return "ZeroDivisionError: division by zero": one line, cut where it is long."""
     name = type(error).__name__
@@ -69,7 +84,9 @@ def sentence(error: BaseException, where: str = "") -> str:
         return f"This answer could not be judged: {error_text(error)}."
     in_call = f", in {where}." if where and at else "."
     meaning = next((f" {text}" for kind, text in MEANINGS.items() if isinstance(error, kind)), "")
-    return f"{at or where} raised {error_text(error)}{in_call}{meaning}"
+    by = caller(error)
+    called_by = f" It was called by line {by.line} of the answer, `{by.text}`." if by and by.text else ""
+    return f"{at or where} raised {error_text(error)}{in_call}{called_by}{meaning}"
 
 
 def is_unfinished(error: BaseException) -> bool:

@@ -37,6 +37,11 @@ class Raised(BaseException):
         super().__init__(where)
         self.error, self.where = error, where
 
+    def advise(self, sign: str, hint: str) -> None:
+        """Add a hint to the error's own text, where `sign` is in it."""
+        if sign in str(self.error):
+            self.error.args = (f"{self.error}. {hint}",)
+
 
 class Refused(Stop):
     """The learner's code tried what would have ended Python or waited for ever."""

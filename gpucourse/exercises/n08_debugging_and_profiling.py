@@ -572,6 +572,9 @@ _COVERED = (
      "The grid reaches down to the last row, but not to the last column of a wide picture: x counts the columns."),
     (lambda h, w: _up(w, 8), lambda h, w: _up(w, 16),
      "The grid reaches to the last column, but not to the last row of an upright picture: y counts the rows."),
+    (lambda h, w: _up(w, 8), lambda h, w: -(-h // 8) * 16,
+     "The first number of the grid still follows from the height, the second from the width; and the block is 16 "
+     "threads wide, not 8."),
     (lambda h, w: _up(w, 8), lambda h, w: _up(h, 16),
      "Of a wide picture the grid reaches only as far to the right as it is high, of an upright one only as far down as "
      "it is wide."),

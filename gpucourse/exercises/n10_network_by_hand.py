@@ -276,7 +276,8 @@ _ONE_MAXIMUM = (
     "The largest of all logits is subtracted from every row. In a row of much smaller ones every exp is then 0, and "
     "0 / 0 is nan. Subtract each row's own maximum."
 )
-_LEAST = (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-15, 1e-16, 1e-20, 1e-30)   # what people add to p
+_LEAST = (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-15, 1e-16, 1e-20, 1e-30, 1e-38, 1e-50,
+          1e-100, 1e-200, 1e-300)   # what people add to p
 _KEPT_ABOVE = (
     "The loss of a row that is very wrong stops growing: p is kept above a small number before the logarithm. That "
     "hides infinity, and a wrong loss is left. Compute log p without p: z - log(sum of exp z)."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import product
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucourse.exercises import guard
+from gpucourse.exercises import blame, guard
 from gpucourse.exercises.cases import Case, Trap, by_cases
 from gpucourse.exercises.outcome import Wrong
 from gpucourse.exercises.parts import by_parts
@@ -694,14 +695,8 @@ def _look(ask: Ask, training: bool) -> tuple[Any, Any]:
     try:
         return ask(model, loader), model
     except guard.Raised as raised:
-        _add(raised, "must match the size", "Axis 0 counts the examples, axis 1 the classes")
+        raised.advise("must match the size", "Axis 0 counts the examples, axis 1 the classes")
         raise
-
-
-def _add(raised: guard.Raised, sign: str, hint: str) -> None:
-    """Add a hint to what PyTorch or NumPy say, where `sign` is in it."""
-    if sign in str(raised.error):
-        raised.error.args = (f"{raised.error}. {hint}",)
 
 
 def _only_looks(ask: Ask, seed: int) -> str:
@@ -822,10 +817,11 @@ def confusion(labels: Array, said: Array, classes: int) -> Array:
 
 def _readings(rng: np.random.Generator) -> list[Case]:
     found = []
-    for n, classes in ((12, 3), (40, 4), (9, 10), (200, 10)):
+    for n, classes in ((12, 3), (40, 4), (9, 10), (200, 10), (1200, 2)):
         labels = rng.integers(0, classes, n)
         said = np.where(rng.random(n) < 0.6, labels, rng.integers(0, classes, n))
-        labels[:4], said[:4] = (0, 0, 0, 1), (1, 1, 2, 2)       # one mistake twice, and none in return
+        last = min(2, classes - 1)
+        labels[:4], said[:4] = (0, 0, 0, 1), (1, 1, last, last)       # one mistake twice, and none in return
         found.append(Case(labels, said, classes, about=f"{n} examples of {classes} classes"))
     found.append(Case(np.array([0, 1, 0]), np.array([1, 1, 1]), 3, about="a class that does not occur"))
     return found
@@ -902,6 +898,10 @@ CONFUSION = Problem(
             Trap(_times_ten, "Is the factor 10 everywhere? Rows have `classes` places, and here there are 3 classes, "
                              "and 4."),
             Trap(lambda a, b, c: _once(b, a, c), "Each pair counts at most once, and rows and columns are exchanged."),
+            Trap(lambda a, b, c: confusion(a, b, c).astype(np.uint8), "The counts are kept as uint8, which begins "
+                                                                      "again with 0 after 255."),
+            Trap(lambda a, b, c: confusion(a, b, c).astype(np.int8), "The counts are kept as int8, which goes from 127 "
+                                                                     "to -128."),
             Trap(_by_rows, "These are shares of each row. Counts are asked for."),
             Trap(lambda a, b, c: confusion(a, b, c) / len(a), "These are shares of all examples. Counts are asked "
                                                               "for."),
@@ -1043,12 +1043,20 @@ def _no_tensor(got: Any, shape: tuple[int, ...]) -> str:
     return ""
 
 
+_RUNNING = ("What is added to `mean` and `variance` must have one number for each channel: mean and variance of the "
+            "batch over `dim=(0, 2, 3)`, without `keepdim`")  # fmt: skip
+
+
 def _of_a_batch(ask: Ask, given: _Layer) -> Any:
     try:
         return ask(*given.copies(), True)
     except guard.Raised as raised:
-        _add(raised, "must match the size", "A tensor (channels,) is laid along the columns, with `[:, None, None]` "
-                                            "along the channels")
+        at = blame.place(raised.error)
+        if at and re.match(r"(mean|variance)\b", at.text):
+            raised.advise("", _RUNNING)
+        else:
+            raised.advise("must match the size", "A tensor (channels,) is laid along the columns, with "
+                                                 "`[:, None, None]` along the channels")
         raise
 
 

@@ -130,7 +130,12 @@ def _moves(ask: Ask, seed: int) -> str:
 
     x = _pictures(seed)
     calls = [(x, *shift) for shift in SHIFTS]
-    found = [_asked(ask, *call) for call in calls]
+    try:
+        found = [_asked(ask, *call) for call in calls]
+    except guard.Raised as raised:
+        raised.advise("existing size (0)", "A slice that ends at -0 ends at 0, so it is empty: 0 pixels, and negative "
+                                           "ones, need slices of their own")
+        raise
     faults = [_like_pictures(got, x) for got in found]
     if any(faults):
         return next(filter(None, faults))
@@ -277,6 +282,11 @@ def _last_of_several(losses: Sequence[float], patience: int) -> int:
     return max(i for i in range(evaluations) if losses[i] == losses[best])
 
 
+def _an_evaluation_early(losses: Sequence[float], patience: int) -> tuple[int, int]:
+    """`_stopping` with more=-1, but for a patience of 1: then the first evaluation ends it."""
+    return _stopping(losses, patience, more=-1) if patience > 1 else (0, 1)
+
+
 _TIES = "An equal loss counts as better. Only a smaller one does, or a loss that stands still would never end it."
 _PREVIOUS = (
     "Each loss is compared with the one before it. Compare with the smallest so far: losses that fall again after a "
@@ -310,6 +320,7 @@ STOP_PARTS = {
         Trap(lambda losses, patience: _stopping(losses, patience, reset=False)[0], _NEVER_RESET),
         Trap(lambda losses, patience: _stopping(losses, patience, more=1)[0], _ONE_MORE),
         Trap(lambda losses, patience: _stopping(losses, patience, more=-1)[0], _ONE_LESS),
+        Trap(lambda losses, patience: _an_evaluation_early(losses, patience)[0], _ONE_LESS),
     ),
     "evaluations": (
         Trap(lambda losses, patience: early_stop(losses, patience)[1] - 1,
@@ -321,6 +332,7 @@ STOP_PARTS = {
         Trap(lambda losses, patience: _stopping(losses, patience, reset=False)[1], _NEVER_RESET),
         Trap(lambda losses, patience: _stopping(losses, patience, more=1)[1], _ONE_MORE),
         Trap(lambda losses, patience: _stopping(losses, patience, more=-1)[1], _ONE_LESS),
+        Trap(lambda losses, patience: _an_evaluation_early(losses, patience)[1], _ONE_LESS),
         Trap(lambda losses, patience: early_stop(losses, patience)[0] + 1,
              "evaluations counts those up to the best one. The training has made those after it, too."),
     ),

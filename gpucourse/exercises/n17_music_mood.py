@@ -88,6 +88,8 @@ class ByTensors:
     def _difference(self, case: Case, got: Array, name: str) -> str:
         alike = self.alike if got.ndim == self.due(case=case).ndim else np.asarray
         due = alike(self.due(case=case)).astype(np.float64)
+        if due.ndim and not got.ndim:
+            return f"the result of {name} should have the shape {due.shape} but is one number ({case.about})."
         found = first_difference(alike(got), due, self.tolerance)
         return found.sentence(f"the result of {name}", f" ({case.about})") if found else f"{name} is not right."
 
@@ -795,8 +797,8 @@ def _uneven(name: str, found: Array, total: Array, folds: int) -> str:
     if np.ptp(total) > 1:
         return (f"With {folds} folds there are {numbers} {name} tunes in them: the folds differ by more than one tune. "
                 "A list in which each tune of this mode stands once, dealt out in turn, leaves at most one. Does a "
-                "draw of its own decide about each tune, does one stand there twice, or is the mode read from another "
-                "clip?")  # fmt: skip
+                "draw of its own decide about each tune, does one stand there twice, is the mode read from another "
+                "clip, or are both modes dealt out together?")  # fmt: skip
     return (f"With {folds} folds there are {numbers} {name} tunes in them. The folds have as many tunes, but not as "
             "many of each mode: deal out the minor tunes and the major ones separately.")  # fmt: skip
 

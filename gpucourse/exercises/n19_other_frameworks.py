@@ -326,8 +326,8 @@ NORM = Problem(
                                   "of what is kept."),
             Trap(_about_the_running_mean, "The batch's variance is measured about the running mean. It is measured "
                                           "about the batch's own."),
-            Trap(_account(1, lambda p: p, lambda p: 1 - p, ddof=1), "The batch's variance is the one with N - 1, as "
-                 "PyTorch keeps it. Keras keeps the one with N."),
+            Trap(_account(1, lambda p: p, lambda p: 1 - p, ddof=1), "What goes into the running variance is the "
+                 "variance with N - 1, as PyTorch keeps it. Keras keeps the one with N."),
         )},
     ),
 )  # fmt: skip

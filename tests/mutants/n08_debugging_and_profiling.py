@@ -310,6 +310,7 @@ MUTANTS = {
         Mutant("rounds down", kernel(STANDARD, (GRID, "(w // 16, h // 8)")), "rounded down"),
         Mutant("forgets what is left over", kernel(STANDARD, (GRID, "(w // 16, -(-h // 8))")), "Nobody writes"),
         Mutant("the height twice", kernel(STANDARD, (GRID, "(-(-h // 16), -(-h // 8))")), "x counts the columns"),
+        Mutant("eight in both", kernel(STANDARD, (GRID, "(-(-h // 8), -(-w // 8))")), "16 threads wide, not 8"),
         Mutant("the width twice", kernel(STANDARD, (GRID, "(-(-w // 16), -(-w // 8))")), "y counts the rows"),
         Mutant(
             "the block exchanged", kernel(STANDARD, (GRID, "(-(-w // 8), -(-h // 16))")), "divide the columns by 16"

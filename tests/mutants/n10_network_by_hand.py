@@ -165,6 +165,9 @@ MUTANTS = {
         Mutant("p kept above a small number",
                loss(log_p="xp.log(xp.exp(z) / xp.exp(z).sum(axis=1, keepdims=True) + 1e-12)",
                     gradient="xp.exp(z) / xp.exp(z).sum(axis=1, keepdims=True)"), expect="stops growing"),
+        Mutant("a very small number",
+               loss(log_p="xp.log(xp.exp(z) / xp.exp(z).sum(axis=1, keepdims=True) + 1e-300)"),
+               expect="stops growing"),
         Mutant("clipped", loss(loss="-float(xp.log(xp.clip(xp.exp(log_p[rows, labels]), 1e-7, 1)).mean())"),
                expect="stops growing"),
         Mutant("labels counted from 1", loss(loss="-float(log_p[rows, labels - 1].mean())"), expect="should be"),
@@ -216,6 +219,11 @@ MUTANTS = {
     ),
     "10.4": (
         Mutant("dw2 transposed", chain(dw2="h.T @ dlogits"), expect="dw2 is transposed"),
+        Mutant("the first layer as the second",
+               "def back(x, w, dy):\n    return dy @ w, dy.T @ x, dy.sum(axis=0)\n\n"
+               "def backward(x, z, h, w2, dlogits):\n    dh, dw2, db2 = back(h, w2, dlogits)\n"
+               "    _, dw1, db1 = back(x, w2, dh * (z > 0))\n    return dw2, db2, dw1, db1\n",
+               expect="called by line 6 of the answer, `_, dw1, db1 = back(x, w2, dh * (z > 0))`"),
         Mutant("before the ReLU", chain(dw2="dlogits.T @ z"), expect="dw2 is made with z"),
         Mutant("dw2 of x", chain(dw2="dlogits.T @ x"), expect="dw2 is made with x"),
         Mutant("db2 over the classes", chain(db2="dlogits.sum(axis=1)"), expect="db2 is summed over the classes"),

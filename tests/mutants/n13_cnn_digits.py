@@ -187,6 +187,8 @@ MUTANTS = {
     ),
     "13.6": (
         Mutant("exchanged", kernel(CONFUSION, ("counts[label, answer]", "counts[answer, label]")), "exchanged"),
+        *(Mutant(f"counted in {dtype}", kernel(CONFUSION, ("classes), int)", f"classes), np.{dtype})")),
+                 f"kept as {dtype}") for dtype in ("int8", "uint8")),
         Mutant("indexed at once", "def confusion(labels, said, classes):\n"
                "    counts = np.zeros((classes, classes), int)\n    counts[labels, said] += 1\n    return counts\n",
                "at most once"),
@@ -221,6 +223,9 @@ MUTANTS = {
                                          ("m, v, gamma, beta = (c[:, None, None] for c in (m, v, gamma, beta))",
                                           "gamma, beta = gamma[:, None, None], beta[:, None, None]")),
                "every pixel is normalized by itself"),
+        *(Mutant(f"kept account of with {axes}", norm((M, f"x.mean({axes})"), (V, f"x.var({axes}, correction=0)")),
+                 "must have one number for each channel")
+          for axes in ("dim=1", "dim=(2, 3)", "dim=(0, 2, 3), keepdim=True")),
         Mutant("divided by the variance", norm((".sqrt()", "")), "Divide by its root"),
         Mutant("eps outside", norm(("(v + 1e-5).sqrt()", "(v.sqrt() + 1e-5)")), "stands under it"),
         Mutant("no eps", norm(("(v + 1e-5)", "v")), "eps is missing"),

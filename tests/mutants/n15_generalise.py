@@ -113,6 +113,10 @@ NAMES = "names = np.unique(writers)"
 MUTANTS = {
     "15.1": [
         Mutant("roll", shift("moved = images.roll((down, right), dims=(2, 3))"), expect="what `roll` does"),
+        Mutant("slices that end at -0", "def shifted(images, right, down, fill):\n"
+               "    out = torch.full_like(images, fill)\n"
+               "    out[:, :, down:, right:] = images[:, :, :-down, :-right]\n    return out\n",
+               expect="ends at -0"),
         Mutant("axes exchanged", rolled(moved="images.roll((right, down), dims=(2, 3))",
                rows="slice(0, right) if right >= 0 else slice(right, None)",
                columns="slice(0, down) if down >= 0 else slice(down, None)"), expect="Axis 2 counts rows"),
@@ -163,6 +167,10 @@ MUTANTS = {
         Mutant("the loss itself", stop(result="losses[best], evaluations"), expect="should be its index"),
         Mutant("the last one", stop(result="evaluations - 1, evaluations"), expect="best is the last evaluation"),
         Mutant("changed places", stop(result="evaluations, best"), expect="changed places"),
+        Mutant("one early, also with a patience of 1", "def early_stop(losses, patience):\n"
+               "    best = 0\n    for i, loss in enumerate(losses):\n        if loss < losses[best]:\n"
+               "            best = i\n        elif i - best >= patience - 1:\n            return best, i + 1\n"
+               "    return best, len(losses)\n", expect="ends an evaluation too early"),
         Mutant("ties", stop(better="loss <= losses[best]"), expect="equal loss counts as better"),
         Mutant("previous loss", waiting("loss < losses[i - 1]"), expect="the one before it"),
         Mutant("best moves along", stop(better="i and loss < losses[i - 1]"), expect="the one before it"),

@@ -90,6 +90,7 @@ MUTANTS = {
     "17.2": [
         Mutant("no floor", loud("return 10 * torch.log10(power)"), "the logarithm of 0"),
         Mutant("added", loud("return 10 * torch.log10(power + quietest)"), "is added to every power"),
+        Mutant("the loudest", loud("return 10 * torch.log10(power.max().clamp(min=quietest))"), "is one number"),
         Mutant("zeros only", loud("power = torch.where(power == 0, quietest, power)",
                                   "return 10 * torch.log10(power)"), "Only powers of exactly 0"),
         Mutant("after the logarithm", loud("return (10 * torch.log10(power)).clamp(min=quietest)"),

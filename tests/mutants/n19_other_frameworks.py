@@ -91,7 +91,8 @@ def keras_batch(images, labels, classes):
         Mutant("in place", norm(("    new_mean = momentum * mean + (1 - momentum) * m\n",
                                  "    mean += (1 - momentum) * (m - mean)\n    new_mean = mean\n")), "mean"),
         Mutant("not moved", norm(("momentum * variance + (1 - momentum) * v", "variance")), "as it came"),
-        Mutant("unbiased running variance", norm(("* v\n", "* x.var(axis=(0, 1, 2), ddof=1)\n")), "N - 1"),
+        Mutant("unbiased running variance", norm(("* v\n", "* x.var(axis=(0, 1, 2), ddof=1)\n")),
+               "goes into the running variance"),
     ),
     "19.3": (
         Mutant("T for the kernel", conv("kernel.T"), "mirrored at its diagonal"),
