@@ -86,7 +86,8 @@ def sentence(error: BaseException, where: str = "") -> str:
     meaning = next((f" {text}" for kind, text in MEANINGS.items() if isinstance(error, kind)), "")
     by = caller(error)
     called_by = f" It was called by line {by.line} of the answer, `{by.text}`." if by and by.text else ""
-    return f"{at or where} raised {error_text(error)}{in_call}{called_by}{meaning}"
+    hint = getattr(error, "gpucourse_hint", "")     # of a judge that knows more: guard.Raised.advise
+    return f"{at or where} raised {error_text(error)}{in_call}{called_by}{meaning}{hint and ' '}{hint}"
 
 
 def is_unfinished(error: BaseException) -> bool:

@@ -38,9 +38,9 @@ class Raised(BaseException):
         self.error, self.where = error, where
 
     def advise(self, sign: str, hint: str) -> None:
-        """Add a hint to the error's own text, where `sign` is in it."""
+        """Have the learner told `hint`, a sentence, after the error's own text, where `sign` is in that."""
         if sign in str(self.error):
-            self.error.args = (f"{self.error}. {hint}",)
+            self.error.gpucourse_hint = hint    # type: ignore[attr-defined]
 
 
 class Refused(Stop):

@@ -695,7 +695,7 @@ def _look(ask: Ask, training: bool) -> tuple[Any, Any]:
     try:
         return ask(model, loader), model
     except guard.Raised as raised:
-        raised.advise("must match the size", "Axis 0 counts the examples, axis 1 the classes")
+        raised.advise("must match the size", "Axis 0 counts the examples, axis 1 the classes.")
         raise
 
 
@@ -1044,7 +1044,7 @@ def _no_tensor(got: Any, shape: tuple[int, ...]) -> str:
 
 
 _RUNNING = ("What is added to `mean` and `variance` must have one number for each channel: mean and variance of the "
-            "batch over `dim=(0, 2, 3)`, without `keepdim`")  # fmt: skip
+            "batch over `dim=(0, 2, 3)`, without `keepdim`.")  # fmt: skip
 
 
 def _of_a_batch(ask: Ask, given: _Layer) -> Any:
@@ -1056,7 +1056,7 @@ def _of_a_batch(ask: Ask, given: _Layer) -> Any:
             raised.advise("", _RUNNING)
         else:
             raised.advise("must match the size", "A tensor (channels,) is laid along the columns, with "
-                                                 "`[:, None, None]` along the channels")
+                                                 "`[:, None, None]` along the channels.")
         raise
 
 

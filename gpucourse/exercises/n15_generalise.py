@@ -134,7 +134,7 @@ def _moves(ask: Ask, seed: int) -> str:
         found = [_asked(ask, *call) for call in calls]
     except guard.Raised as raised:
         raised.advise("existing size (0)", "A slice that ends at -0 ends at 0, so it is empty: 0 pixels, and negative "
-                                           "ones, need slices of their own")
+                                           "ones, need slices of their own.")
         raise
     faults = [_like_pictures(got, x) for got in found]
     if any(faults):
