@@ -51,7 +51,7 @@ def place(error: BaseException) -> Place | None:
 
 
 def caller(error: BaseException) -> Place | None:
-    """Return the line of the answer itself, where it was another function of the learner's that raised `error`."""
+    """Return the line of the answer itself that led to `error`, where another function of the learner's raised it."""
     frames = []
     step: TracebackType | None = error.__traceback__
     while step is not None:
@@ -85,9 +85,9 @@ def sentence(error: BaseException, where: str = "") -> str:
     in_call = f", in {where}." if where and at else "."
     meaning = next((f" {text}" for kind, text in MEANINGS.items() if isinstance(error, kind)), "")
     by = caller(error)
-    called_by = f" It was called by line {by.line} of the answer, `{by.text}`." if by and by.text else ""
+    led = f" Line {by.line} of the answer, `{by.text}`, led there." if by and by.text else ""
     hint = getattr(error, "gpucourse_hint", "")     # of a judge that knows more: guard.Raised.advise
-    return f"{at or where} raised {error_text(error)}{in_call}{called_by}{meaning}{hint and ' '}{hint}"
+    return f"{at or where} raised {error_text(error)}{in_call}{led}{meaning}{hint and ' '}{hint}"
 
 
 def is_unfinished(error: BaseException) -> bool:

@@ -821,7 +821,8 @@ def _readings(rng: np.random.Generator) -> list[Case]:
         labels = rng.integers(0, classes, n)
         said = np.where(rng.random(n) < 0.6, labels, rng.integers(0, classes, n))
         last = min(2, classes - 1)
-        labels[:4], said[:4] = (0, 0, 0, 1), (1, 1, last, last)       # one mistake twice, and none in return
+        # with few examples one mistake comes more often than its reverse
+        labels[:4], said[:4] = (0, 0, 0, 1), (1, 1, last, last)
         found.append(Case(labels, said, classes, about=f"{n} examples of {classes} classes"))
     found.append(Case(np.array([0, 1, 0]), np.array([1, 1, 1]), 3, about="a class that does not occur"))
     return found
@@ -1053,7 +1054,8 @@ def _of_a_batch(ask: Ask, given: _Layer) -> Any:
     except guard.Raised as raised:
         at = blame.place(raised.error)
         if at and re.match(r"(mean|variance)\b", at.text):
-            raised.advise("", _RUNNING)
+            raised.advise("must match the size", _RUNNING)
+            raised.advise("doesn't match the broadcast shape", _RUNNING)
         else:
             raised.advise("must match the size", "A tensor (channels,) is laid along the columns, with "
                                                  "`[:, None, None]` along the channels.")

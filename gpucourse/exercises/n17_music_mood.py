@@ -565,7 +565,7 @@ _LOW = (
 )
 _LIMIT = "Bins from a little below 27.5 Hz on are counted: the limit is too low. It is 27.5 Hz itself."
 _LATE = (
-    "Pitches from 11.5 on are lost, or counted for a B: 11.6 after the remainder is nearest to 12, which is no class. "
+    "Pitches whose remainder is 11.5 or more are lost, or counted for a B: 11.6 is nearest to 12, which is no class. "
     "Round first, so that it is 12, and then take it modulo 12: class 0, a C."
 )
 _TOGETHER = "All bins below 27.5 Hz are put into one class. They should not count at all."

@@ -949,9 +949,9 @@ STEP = Problem(
     ),
     spec=(
         "`weights` and `gradient` are dicts of arrays with the same keys; `jnp` is JAX's array module or NumPy. The "
-        "norm is √(sum of the squares of all numbers in all arrays). If this one number is above `limit`, every "
-        "array is multiplied by limit / norm; then new = weights - rate · gradient. Returns a new dict and the norm "
-        "before that; a gradient of zeros leaves the weights as they are. The arguments stay as they are."
+        "norm is √(sum of the squares of all numbers in the gradient's arrays). If this one number is above `limit`, "
+        "each of these arrays is multiplied by limit / norm; then new = weights - rate · gradient. Returns a new dict "
+        "and the norm before that; a gradient of zeros leaves the weights as they are. The arguments stay as they are."
     ),
     stub=STEP_STUB,
     answer="clipped_step",

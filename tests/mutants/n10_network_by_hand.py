@@ -223,7 +223,7 @@ MUTANTS = {
                "def back(x, w, dy):\n    return dy @ w, dy.T @ x, dy.sum(axis=0)\n\n"
                "def backward(x, z, h, w2, dlogits):\n    dh, dw2, db2 = back(h, w2, dlogits)\n"
                "    _, dw1, db1 = back(x, w2, dh * (z > 0))\n    return dw2, db2, dw1, db1\n",
-               expect="called by line 6 of the answer, `_, dw1, db1 = back(x, w2, dh * (z > 0))`"),
+               expect="Line 6 of the answer, `_, dw1, db1 = back(x, w2, dh * (z > 0))`, led there"),
         Mutant("before the ReLU", chain(dw2="dlogits.T @ z"), expect="dw2 is made with z"),
         Mutant("dw2 of x", chain(dw2="dlogits.T @ x"), expect="dw2 is made with x"),
         Mutant("db2 over the classes", chain(db2="dlogits.sum(axis=1)"), expect="db2 is summed over the classes"),

@@ -176,7 +176,7 @@ MUTANTS = {
         Mutant("C1", chroma(("hertz >= 27.5", "hertz >= 32")), "the limit is too high"),
         Mutant("a piano's notes", chroma(("hertz >= 27.5", "(hertz >= 27.5) & (hertz <= 4186)")), "highest note"),
         Mutant("rounded late", chroma(("pitches.round().long() % 12", "(pitches % 12).round().long().clamp(max=11)")),
-               "after the remainder"),
+               "whose remainder is 11.5"),
         Mutant("440 missing", chroma((" / 440", "")), "division by 440"),
         Mutant("whole hertz in the logarithm", chroma(("hertz[heard] /", "hertz[heard].round() /")),
                "rounded before the logarithm"),
