@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -36,6 +37,8 @@ class FakeCupy(ModuleType):
         self, backing: Any, space: str = "", calls: list[str] | None = None, names: Any = None
     ) -> None:
         super().__init__(f"cupy.{space}".rstrip("."))
+        # who looks for CuPy's headers while this stands in sys.modules finds those of the real one
+        self.__spec__ = find_spec("cupy") or ModuleSpec("cupy", None)
         self.backing, self.space = backing, space
         self.calls: list[str] = [] if calls is None else calls
         self.names = public_names(space) if names is None else names

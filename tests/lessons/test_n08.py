@@ -299,4 +299,4 @@ def test_the_exchanged_grid_misses_rows_of_upright_and_columns_of_wide_pictures(
 
 def test_the_exchanged_grid_hides_at_512_rows_behind_these_widths_only():
     hidden = [w for w in range(1, 1200) if -(-w // 8) * 8 >= 512 and w <= -(-512 // 16) * 16]
-    assert f"all widths from {hidden[0]} to {hidden[-1]}" in PROSE and len(hidden) == hidden[-1] - hidden[0] + 1
+    assert f"the widths from {hidden[0]} to {hidden[-1]}" in PROSE and len(hidden) == hidden[-1] - hidden[0] + 1
