@@ -7,7 +7,7 @@ import sysconfig
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -38,31 +38,29 @@ def is_learners(filename: str) -> bool:
     return not filename.startswith(("<frozen", "<__array_function__", _PACKAGE, *_LIBRARIES))
 
 
-def place(error: BaseException) -> Place | None:
-    """Return the learner's own line nearest to where `error` was raised."""
-    found = None
+def _steps(error: BaseException) -> list[tuple[CodeType, Place]]:
+    """The learner's own lines through which `error` came, the outermost first, each with its function's code."""
+    found = []
     step: TracebackType | None = error.__traceback__
     while step is not None:
-        filename = step.tb_frame.f_code.co_filename
-        if is_learners(filename):
-            found = Place(step.tb_lineno, linecache.getline(filename, step.tb_lineno).strip())
+        code, line = step.tb_frame.f_code, step.tb_lineno
+        if is_learners(code.co_filename):
+            found.append((code, Place(line, linecache.getline(code.co_filename, line).strip())))
         step = step.tb_next
     return found
 
 
+def place(error: BaseException) -> Place | None:
+    """Return the learner's own line nearest to where `error` was raised."""
+    return next((at for _, at in reversed(_steps(error))), None)
+
+
 def caller(error: BaseException) -> Place | None:
     """Return the line of the answer itself that led to `error`, where another function of the learner's raised it."""
-    frames = []
-    step: TracebackType | None = error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        if is_learners(code.co_filename) and not code.co_name.startswith("<"):   # <listcomp>: a part of a function
-            frames.append((code, step.tb_lineno))
-        step = step.tb_next
-    if not frames or frames[0][0] is frames[-1][0]:
+    steps = [(code, at) for code, at in _steps(error) if not code.co_name.startswith("<")]   # <listcomp>: a part of one
+    if not steps or steps[0][0] is steps[-1][0]:
         return None
-    own = [line for code, line in frames if code is frames[0][0]]
-    return Place(own[-1], linecache.getline(frames[0][0].co_filename, own[-1]).strip())
+    return [at for code, at in steps if code is steps[0][0]][-1]
 
 
 def error_text(error: BaseException) -> str:

@@ -122,6 +122,8 @@ def _asked(ask: Ask, x: Tensor, right: int, down: int, fill: float) -> Any:
         if min(right, down) < 0 and "must match the existing size" in str(raised.error):
             raised.error.args = (f"with right = {right} and down = {down}, and in a slice a negative number counts "
                                  f"from the end. {raised.error}",)  # fmt: skip
+        raised.advise("existing size (0)", "A slice that ends at -0 ends at 0, so it is empty: 0 pixels, and negative "
+                                           "ones, need slices of their own.")
         raise
 
 
@@ -130,12 +132,7 @@ def _moves(ask: Ask, seed: int) -> str:
 
     x = _pictures(seed)
     calls = [(x, *shift) for shift in SHIFTS]
-    try:
-        found = [_asked(ask, *call) for call in calls]
-    except guard.Raised as raised:
-        raised.advise("existing size (0)", "A slice that ends at -0 ends at 0, so it is empty: 0 pixels, and negative "
-                                           "ones, need slices of their own.")
-        raise
+    found = [_asked(ask, *call) for call in calls]
     faults = [_like_pictures(got, x) for got in found]
     if any(faults):
         return next(filter(None, faults))
